@@ -1,0 +1,1 @@
+"""What to run (strict campaign files) and where to run (the environment, read once)."""

@@ -1,0 +1,245 @@
+"""What to run: the strict model of a campaign file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from activesynth.domain.registry import describe
+from activesynth.errors import ConfigurationError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Part(Section):
+    """A swappable part by name, with its own parameters."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class Sampling(Section):
+    """Experiment options: make a balanced, fully labelled source harder on purpose.
+
+    ``long_tail`` is the ratio between the largest and the smallest class in train (1 = as it
+    is); ``label_budget`` is how many train rows keep their label, the rest goes to the pool;
+    ``rows`` caps how many rows of the source are used.
+    """
+
+    long_tail: Annotated[float, Field(ge=1.0)] = 1.0
+    label_budget: Annotated[int, Field(ge=10)] | None = None
+    rows: Annotated[int, Field(ge=50)] | None = None
+
+
+class SplitShares(Section):
+    """Shares of the real rows per split; they must sum to 1."""
+
+    train: Share = 0.2
+    pool: Share = 0.2
+    guide: Share = 0.2
+    judge: Share = 0.1
+    gate: Share = 0.15
+    test: Share = 0.15
+    near_duplicate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        total = self.train + self.pool + self.guide + self.judge + self.gate + self.test
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"the six split shares must sum to 1, they sum to {total:.4f}")
+        return self
+
+
+class Uncertainty(Section):
+    """MC-dropout passes, and how tau is set: a fixed value, or a quantile at iteration 0."""
+
+    passes: Annotated[int, Field(ge=2, le=1000)] = 50
+    tau: Annotated[float, Field(gt=0.0)] | None = None
+    tau_quantile: Share = 0.8
+
+
+class Clusters(Section):
+    """The codebook: how many clusters, and below which share one counts as rare."""
+
+    count: Annotated[int, Field(ge=2, le=4096)] = 16
+    delta: Share = 0.02
+
+
+class Diagnosis(Section):
+    """When a slice counts as weak."""
+
+    margin: Share = 0.05
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    min_support: Positive = 10
+    corruptions: tuple[str, ...] = ("blur", "noise", "rotation", "occlusion")
+    severities: tuple[Share, ...] = (0.33, 0.66, 1.0)
+
+
+class Planning(Section):
+    """The synthetic budget of an iteration and how it is spread."""
+
+    growth: Annotated[float, Field(gt=0.0, le=5.0)] = 0.2
+    explore: Share = 0.2
+    oversample: Annotated[float, Field(ge=1.0, le=20.0)] = 3.0
+    shards: Annotated[int, Field(ge=1, le=256)] = 2
+
+
+class Screening(Section):
+    """The limits of the two-sided screen; quantiles are calibrated on real guide rows."""
+
+    realism_quantile: Share = 0.99
+    confidence_quantile: Share = 0.01
+    min_label_probability: Share = 0.15
+    duplicate_quantile: Share = 0.005
+    easy_quantile: Share = 0.05
+
+
+class Selection(Section):
+    """Who is asked about, and how many."""
+
+    strategy: str = "badge"
+    parameters: dict[str, Any] = {}
+    labels: Annotated[int, Field(ge=0)] = 40
+    review: Annotated[int, Field(ge=0)] = 0
+
+
+class AnnotationSection(Section):
+    """Who answers, and how long a run waits for people."""
+
+    annotator: str = "oracle"
+    parameters: dict[str, Any] = {}
+    timeout_hours: Annotated[float, Field(gt=0.0)] = 72.0
+
+
+class Training(Section):
+    """What all arms share: replicates, and the share of a batch that stays real."""
+
+    replicates: Annotated[int, Field(ge=1, le=50)] = 3
+    real_share: Annotated[float, Field(ge=0.3, le=1.0)] = 0.6
+
+
+class Evaluation(Section):
+    """The primary metric, the control that lift is measured against, and the arms."""
+
+    metric: str = "balanced_accuracy"
+    control: str = "reweighted"
+    arms: tuple[str, ...] = ("real", "reweighted", "random", "targeted")
+    resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+
+    @model_validator(mode="after")
+    def _has_its_controls(self) -> Self:
+        missing = {"real", "reweighted", "random", "targeted"} - set(self.arms)
+        if missing:
+            raise ValueError(f"the arms {sorted(missing)} always run and cannot be left out")
+        if self.control not in self.arms or self.control == "targeted":
+            raise ValueError(f"control must be one of the arms other than targeted: {self.arms}")
+        return self
+
+
+class Gate(Section):
+    """The promotion rule: margins in points of the metric (0.01 is one point)."""
+
+    margin: Share = 0.01
+    guarded: dict[str, Share] = {"macro_f1": 0.02}
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    max_reads: Positive = 20
+
+
+class Loop(Section):
+    """When to stop."""
+
+    max_iterations: Annotated[int, Field(ge=1, le=1000)] = 5
+    min_reduction: Share = 0.02
+    patience: Positive = 2
+    max_minutes: Annotated[float, Field(gt=0.0)] = 600.0
+    max_labels: Annotated[int, Field(ge=0)] = 100_000
+
+
+class Refresh(Section):
+    """The nightly refresh: cron in UTC, and whether a changed dataset starts an iteration."""
+
+    schedule: str | None = None
+    triggers_iteration: bool = False
+    max_drift: Share = 0.2
+
+
+class CampaignConfig(Section):
+    """One learning problem followed over time."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+    description: str = ""
+    task: Literal["classification"] = "classification"
+    modality: str = "image"
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    source: Part
+    sampling: Sampling = Sampling()
+    splits: SplitShares = SplitShares()
+    trainer: Part = Part(name="cnn")
+    generator: Part = Part(name="diffusion")
+    uncertainty: Uncertainty = Uncertainty()
+    clusters: Clusters = Clusters()
+    diagnosis: Diagnosis = Diagnosis()
+    plan: Planning = Planning()
+    screening: Screening = Screening()
+    selection: Selection = Selection()
+    annotation: AnnotationSection = AnnotationSection()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    gate: Gate = Gate()
+    loop: Loop = Loop()
+    refresh: Refresh = Refresh()
+
+
+def parse_campaign(document: Any, origin: str) -> CampaignConfig:
+    """Check a parsed document; ``origin`` names it in messages.
+
+    Raises:
+        ConfigurationError: Naming every wrong field with its value and what it should be.
+    """
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{origin}: a campaign is a mapping of keys to values.")
+    try:
+        return CampaignConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigurationError(f"{origin}: {describe(error, '')}.") from error
+
+
+def read_campaign(path: Path) -> CampaignConfig:
+    """Read and check a campaign file.
+
+    Raises:
+        ConfigurationError: If the file is missing, is no YAML, or is not a valid campaign.
+    """
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigurationError(
+            f"no campaign file {path}; there are: {', '.join(there) or 'none'}."
+        ) from None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
+    config = parse_campaign(document, str(path))
+    if config.name != path.stem:
+        raise ConfigurationError(
+            f"{path}: `name` is {config.name!r}, but the file is called {path.stem!r}; "
+            "make them equal."
+        )
+    return config
+
+
+def campaign_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a campaign file."""
+    return CampaignConfig.model_json_schema()

@@ -1,0 +1,50 @@
+"""Where to run: everything the environment says, read once and in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from activesynth.domain.registry import describe
+from activesynth.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """Settings from ``ACTIVESYNTH_*`` variables.
+
+    ``database_url`` and ``objects_url`` default to those of the embedded platform at ``home``.
+    ``objects_url`` is ``file:///folder`` or ``s3://bucket/prefix`` with the endpoint and keys
+    beside it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ACTIVESYNTH_", extra="ignore")
+
+    home: Path = Path(".activesynth")
+    campaigns: Path = Path("campaigns")
+    database_url: SecretStr | None = None
+    objects_url: str | None = None
+    s3_endpoint: str | None = None
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_secure: bool = True
+    s3_region: str = "us-east-1"
+    s3_timeout_seconds: float = 10.0
+    s3_attempts: int = 4
+    threads: int = 1
+    device: str = "auto"
+
+    @classmethod
+    def read(cls) -> Settings:
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: If a variable has a value that cannot be used.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"environment variables ACTIVESYNTH_*: {describe(error, '')}."
+            ) from error

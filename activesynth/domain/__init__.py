@@ -1,0 +1,1 @@
+"""The nouns of the loop, and the ports its parts are plugged into."""

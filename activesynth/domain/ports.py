@@ -1,0 +1,626 @@
+"""Every swappable part of the loop on one page.
+
+A part is a class that satisfies one of these protocols and stands as one row in its room's
+registry, or in a third party's entry point. ``tests/contract`` holds every registered part to
+what its docstring here promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from activesynth.domain.canonical import Array, Tensors
+from activesynth.domain.records import (
+    Annotation,
+    Bundle,
+    CampaignRecord,
+    Event,
+    IterationCommit,
+    IterationRecord,
+    IterationRef,
+    QueueItem,
+    SplitRead,
+    StepRecord,
+)
+from activesynth.domain.samples import SampleSet
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while long work runs; cheap, and safe to ignore."""
+
+
+def silent(done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a fitted part has learnt: named tensors and a small JSON description."""
+
+    tensors: Tensors
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """What an arm hands to the trainer.
+
+    Attributes:
+        samples: Labelled rows, real first. ``y`` in ``[0, classes)``.
+        weight: Sampling weight per row, ``(n,)``, positive; the trainer draws rows in proportion.
+        is_synthetic: ``(n,)`` bool.
+        prior: Class probabilities of the previous model, ``(n, classes)``, or None. The KL term
+            pulls towards it on real rows only.
+        classes: Number of classes.
+    """
+
+    samples: SampleSet
+    weight: Array
+    is_synthetic: Array
+    prior: Array | None
+    classes: int
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A fitted classifier ensemble."""
+
+    def predict_proba(self, x: Array) -> Array:
+        """Return calibrated mean class probabilities, ``(n, classes)`` float64, rows sum to 1."""
+        ...
+
+    def draws(self, x: Array, *, passes: int, seed: int) -> Array:
+        """Return class probabilities of every member and dropout pass.
+
+        Shape ``(members * passes, n, classes)``, member-major: rows ``m * passes`` to
+        ``(m + 1) * passes - 1`` belong to member ``m``. Equal seeds give equal draws.
+        """
+        ...
+
+    def embed(self, x: Array) -> Array:
+        """Return L2-normalised embeddings, ``(n, d)`` float32."""
+        ...
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Fits encoders and classifier ensembles for one kind of data."""
+
+    def pretrain(self, x: Array, *, seed: int, progress: Progress = silent) -> State:
+        """Fit an encoder without labels (contrastive). ``x`` as in :class:`SampleSet`."""
+        ...
+
+    def fit(
+        self,
+        data: TrainingSet,
+        encoder: State | None,
+        *,
+        seed: int,
+        progress: Progress = silent,
+    ) -> State:
+        """Fit the cross-fitted ensemble, starting from ``encoder`` where given.
+
+        ``state.tensors["out_of_fold"]`` holds, for each real row of ``data``, the class
+        probabilities of members that did not train on its group, ``(n, classes)`` (rows of
+        synthetic samples are zero). Equal arguments give bit-equal states on one machine.
+        """
+        ...
+
+    def load(self, state: State) -> Predictor:
+        """Rebuild the fitted ensemble."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorData:
+    """Real rows a generator learns from, and the conditions known for them.
+
+    ``clusters`` in ``[0, C)`` and ``levels`` (uncertainty level, 0 low, 1 middle, 2 high), both
+    ``(n,)`` int64. ``weight`` is a sampling weight, ``(n,)``.
+    """
+
+    samples: SampleSet
+    clusters: Array
+    levels: Array
+    weight: Array
+    classes: int
+    cluster_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """What to make, one row per sample; ``-1`` in labels, clusters or levels means "free".
+
+    ``seeds`` are uint64, one per sample: a sample depends on its own row only, not on the batch.
+    ``anchors`` are real rows to start from, aligned, where the generator transforms instead of
+    inventing; ``perturbations`` and ``severities`` (in ``[0, 1]``) say how.
+    """
+
+    labels: Array
+    clusters: Array
+    levels: Array
+    seeds: Array
+    anchors: SampleSet | None = None
+    perturbations: Array | None = None
+    severities: Array | None = None
+
+    @property
+    def count(self) -> int:
+        """Return the number of samples asked for."""
+        return len(self.seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticBatch:
+    """Generated rows: ``x`` ``(m, ...)`` like the real data, labels ``y``, confidence in [0, 1]."""
+
+    x: Array
+    y: Array
+    confidence: Array
+
+
+@runtime_checkable
+class SampleGenerator(Protocol):
+    """Makes samples; trained on real data only."""
+
+    def fit(self, data: GeneratorData, *, seed: int, progress: Progress = silent) -> State:
+        """Learn from real rows. Equal arguments give equal states on one machine."""
+        ...
+
+    def generate(
+        self, state: State, request: GenerationRequest, *, progress: Progress = silent
+    ) -> SyntheticBatch:
+        """Return exactly ``request.count`` samples; equal row seeds give equal samples."""
+        ...
+
+    def confidence(self, state: State, x: Array, y: Array) -> Array:
+        """Score how much ``x`` looks like what was learnt, ``(n,)`` in [0, 1]; higher is better.
+
+        Used to calibrate the threshold on held-out real rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """A perturbation that keeps the label."""
+
+    name: str
+
+    def apply(self, x: Array, *, severity: float, seed: int) -> Array:
+        """Return a corrupted copy of ``x``, same shape and dtype; ``severity`` in [0, 1].
+
+        Severity 0 is the identity. Each row's randomness depends on ``seed`` and its position.
+        """
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Judges labels independently of the model being improved."""
+
+    def label_probability(self, x: Array, y: Array) -> Array:
+        """Return the probability that ``y`` is right, ``(n,)`` in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionContext:
+    """What a query strategy may look at, aligned over ``n`` candidates.
+
+    ``probs`` are mean class probabilities, ``(n, classes)``; ``draws`` as in
+    :meth:`Predictor.draws`, ``(draws, n, classes)``; ``embeddings`` ``(n, d)``; ``centroids``
+    ``(C, d)``; ``labelled`` embeddings of the labelled rows ``(m, d)``.
+    """
+
+    probs: Array
+    draws: Array
+    embeddings: Array
+    centroids: Array
+    labelled: Array
+
+
+@runtime_checkable
+class QueryStrategy(Protocol):
+    """Chooses which candidates people are asked about."""
+
+    def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
+        """Return ``min(count, n)`` distinct row indices, most wanted first, int64."""
+        ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number about predictions."""
+
+    name: str
+    higher_is_better: bool
+
+    def __call__(self, y: Array, probs: Array) -> float:
+        """Return the value for labels ``(n,)`` and probabilities ``(n, classes)``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArmContext:
+    """What an arm may build its training set from.
+
+    ``real`` holds all labelled real rows, bought labels included; the synthetic sets carry the
+    columns ``weight`` and ``weakness``. ``real_clusters`` and ``targeted_clusters`` are cluster
+    ids. ``real_share`` is the share of each batch that stays real when there is synthetic data.
+    """
+
+    real: SampleSet
+    targeted: SampleSet | None
+    untargeted: SampleSet | None
+    real_clusters: Array
+    targeted_clusters: Array | None
+    classes: int
+    real_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRows:
+    """An arm's training rows: samples, sampling weight and origin flag, aligned."""
+
+    samples: SampleSet
+    weight: Array
+    is_synthetic: Array
+
+
+@runtime_checkable
+class Arm(Protocol):
+    """One way to build the training set for the same budget."""
+
+    name: str
+
+    def build(self, context: ArmContext) -> ArmRows:
+        """Return the rows this arm trains on; the real rows come first and are all there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationTask:
+    """One item as an annotator sees it; ``hidden`` is the true label where an experiment has it.
+
+    ``probs`` are the ensemble's calibrated probabilities, ``(classes,)``; ``reference`` the
+    reference model's. ``proposed`` is the label the generator was asked for, None for pool items.
+    """
+
+    item: QueueItem
+    x: Array
+    probs: Array
+    reference: Array
+    hidden: int | None
+
+
+@runtime_checkable
+class Annotator(Protocol):
+    """Answers annotation tasks."""
+
+    needs_people: bool
+
+    def annotate(self, tasks: Sequence[AnnotationTask], *, seed: int) -> list[Annotation]:
+        """Answer at once what can be answered; people's annotator answers nothing here."""
+        ...
+
+
+@runtime_checkable
+class DatasetSource(Protocol):
+    """Reads labelled or unlabelled rows from somewhere."""
+
+    def read(self) -> SourceData:
+        """Return everything, in an order that depends on the content alone.
+
+        Raises:
+            InputError: If something cannot be read; the reason code says what.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceData:
+    """What a source holds: samples (``y`` -1 where unknown) and class names by label."""
+
+    samples: SampleSet
+    classes: tuple[str, ...]
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Nearest neighbours over embeddings, and a codebook."""
+
+    def build(self, vectors: Array) -> bytes:
+        """Return the serialised index over ``(n, d)`` float32 vectors; rows are the ids."""
+        ...
+
+    def search(self, index: bytes, queries: Array, k: int) -> tuple[Array, Array]:
+        """Return squared Euclidean distances and row ids, both ``(m, k)``, nearest first.
+
+        ``index`` must come from :meth:`build` and its digest must have been verified.
+        """
+        ...
+
+    def codebook(self, vectors: Array, count: int, *, seed: int) -> Array:
+        """Return ``(count, d)`` float32 centroids of a seeded k-means, in a canonical order."""
+        ...
+
+    def assign(self, centroids: Array, vectors: Array) -> Array:
+        """Return the nearest centroid of each vector, ``(n,)`` int64."""
+        ...
+
+
+class Modality(Protocol):
+    """Which parts serve one kind of data, and what binds them."""
+
+    name: str
+
+    def check(self, samples: SampleSet) -> None:
+        """Refuse rows this modality cannot work on.
+
+        Raises:
+            InputError: With the field, the value and the limit.
+        """
+        ...
+
+    def generator_for(self, weakness_kind: str, chosen: str) -> str:
+        """Return the generator's name for a kind of weakness, ``chosen`` being the campaign's."""
+        ...
+
+    def as_pixels(self, x: Array) -> Array | None:
+        """Return ``(n, height, width, 3)`` uint8 pictures for pages, or None."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Immutable blobs addressed by the SHA-256 of their bytes."""
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` and return its digest; storing twice is harmless."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes, verified against ``digest`` before they are handed out.
+
+        Raises:
+            MissingArtifactError: If there is no such blob.
+            CorruptArtifactError: If the stored bytes have another digest.
+            TransientError: If the store did not answer.
+        """
+        ...
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the blob is there, without reading it."""
+        ...
+
+    def digests(self) -> Iterable[str]:
+        """List every blob in the store, in no particular order."""
+        ...
+
+    def size(self, digest: str) -> int:
+        """Return the size in bytes.
+
+        Raises:
+            MissingArtifactError: If there is no such blob.
+        """
+        ...
+
+
+class LineageStore(Protocol):
+    """The side of Postgres that the loop writes and that decides every race.
+
+    Every method is one transaction. All methods raise :class:`TransientError` when the server
+    does not answer. Times come from the store's clock and never decide anything.
+    """
+
+    def register_campaign(self, name: str, config: Mapping[str, Any]) -> CampaignRecord:
+        """Create the campaign, or record an edited config as its next version."""
+        ...
+
+    def campaign(self, name: str) -> CampaignRecord:
+        """Return the campaign as committed.
+
+        Raises:
+            ConfigurationError: If there is no such campaign; the message names those there are.
+        """
+        ...
+
+    def commit_version(self, campaign: str, bundle: Bundle, *, expected_head: str | None) -> bool:
+        """Commit a root or refreshed version outside an iteration, moving the head.
+
+        Compare-and-swap on the head; the head model and branches stay. Returns False when exactly
+        this version is already the head (nothing to do).
+
+        Raises:
+            ConflictError: If the head is neither ``expected_head`` nor this version, or an
+                iteration is open.
+        """
+        ...
+
+    def open_iteration(
+        self, campaign: str, run_key: str, overrides: Mapping[str, Any]
+    ) -> IterationRecord:
+        """Open the campaign's next iteration for a run, or rejoin the one the run already has.
+
+        Takes the campaign's row lock. A failed iteration is taken over under a higher fence.
+
+        Raises:
+            ConflictError: If another run has an iteration open.
+        """
+        ...
+
+    def iteration(self, ref: IterationRef) -> IterationRecord:
+        """Return the iteration.
+
+        Raises:
+            ConflictError: If the iteration has been taken over under another fence.
+            ConfigurationError: If there is none.
+        """
+        ...
+
+    def fail_iteration(self, ref: IterationRef, reason: str) -> None:
+        """Mark an open iteration failed, so that another run may take it over."""
+        ...
+
+    def find_step(self, derivation_key: str) -> StepRecord | None:
+        """Return any recorded result with this derivation key."""
+        ...
+
+    def step(self, ref: IterationRef, name: str, shard: int = 0) -> StepRecord:
+        """Return the iteration's own result of a step.
+
+        Raises:
+            ConfigurationError: If the step has not run in this iteration.
+        """
+        ...
+
+    def steps(self, ref: IterationRef, name: str) -> list[StepRecord]:
+        """Return the results of all shards of a step, by shard."""
+        ...
+
+    def record_step(self, ref: IterationRef, record: StepRecord) -> None:
+        """Stage a step's result with its artifacts and their edges; repeating is an upsert."""
+        ...
+
+    def commit_iteration(self, commit: IterationCommit) -> bool:
+        """Make everything of the iteration visible at once; return False if it already was.
+
+        One short transaction: version, lineage, metrics, outbox, head moved by compare-and-swap
+        under the fence.
+
+        Raises:
+            ConflictError: If the head moved, the fence is old, or the iteration was committed
+                with other content.
+        """
+        ...
+
+    def count_split_read(
+        self, campaign: str, split: str, purpose: str, iteration: int | None
+    ) -> int:
+        """Record that a guarded split is about to be read; return the reads in this epoch so far.
+
+        The natural key is (campaign, epoch, split, purpose): repeating it counts once.
+        """
+        ...
+
+    def split_reads(self, campaign: str) -> list[SplitRead]:
+        """Return the counted reads per split and purpose of this epoch."""
+        ...
+
+    def benefit_history(self, campaign: str) -> list[tuple[int, str, float]]:
+        """Return (iteration, weakness, measured benefit) of committed iterations, oldest first.
+
+        The benefit is the metric ``benefit`` of slice = weakness id, arm ``targeted``.
+        """
+        ...
+
+    def weakness_states(self, campaign: str) -> dict[str, str]:
+        """Return the latest committed state of each weakness ever seen."""
+        ...
+
+    def metric_history(self, campaign: str, name: str, arm: str) -> list[tuple[int, float]]:
+        """Return (iteration, value) of a committed metric on guide, slice ``all``, oldest first."""
+        ...
+
+    def pending_events(self) -> list[Event]:
+        """Return outbox events that have not been sent, oldest first."""
+        ...
+
+    def mark_sent(self, key: str) -> None:
+        """Record that an event left."""
+        ...
+
+
+class AnnotationQueue(Protocol):
+    """Items waiting for people, and the append-only answers."""
+
+    def enqueue(self, ref: IterationRef, items: Sequence[QueueItem]) -> None:
+        """Offer items once; repeating is harmless. Marks the iteration as waiting."""
+        ...
+
+    def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
+        """Return items of open iterations that have no answer yet, in queue order."""
+        ...
+
+    def waiting_since(self, ref: IterationRef) -> datetime | None:
+        """Return when the iteration's items were offered, or None."""
+        ...
+
+    def answer(self, annotation: Annotation) -> None:
+        """Append one answer.
+
+        Raises:
+            ConflictError: If ``item_version`` is stale: somebody answered in between.
+        """
+        ...
+
+    def answers(self, ref: IterationRef) -> list[Annotation]:
+        """Return the latest answer of each item of the iteration, in queue order."""
+        ...
+
+    def undo(self, item: str, annotator: str) -> None:
+        """Take back the annotator's latest answer, by appending that fact."""
+        ...
+
+
+class LineageReader(Protocol):
+    """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        """Return one row per campaign: head, iterations, state, last lift with its interval."""
+        ...
+
+    def iterations(self, campaign: str) -> list[dict[str, Any]]:
+        """Return committed iterations: decision, reason, version, seconds."""
+        ...
+
+    def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
+        """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
+        ...
+
+    def weaknesses(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the weakness history."""
+        ...
+
+    def samples(
+        self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return synthetic samples by key order, each with verdict, weakness, scores and shard."""
+        ...
+
+    def sample(self, sample_id: str) -> list[dict[str, Any]]:
+        """Return everything known about a sample: one row per manifest and model it reached."""
+        ...
+
+    def ancestry(self, version: str) -> list[dict[str, Any]]:
+        """Return the version and its ancestors up to the root."""
+        ...
+
+    def step_costs(self, campaign: str) -> list[dict[str, Any]]:
+        """Return seconds, device and peak memory per iteration and step."""
+        ...
+
+
+class EventSink(Protocol):
+    """Where outbox events go."""
+
+    def send(self, event: Event) -> None:
+        """Deliver an event; delivering the same key twice must be harmless."""
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the present moment with its time zone (UTC)."""
+        ...
+
+
+def no_rows(like: SampleSet) -> SampleSet:
+    """Return an empty set with the shape of ``like``."""
+    return like.take(np.zeros(0, dtype=np.int64))
