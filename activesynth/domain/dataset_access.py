@@ -1,0 +1,106 @@
+"""Rows of a dataset manifest, read from and written to shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.ports import ObjectStore
+from activesynth.domain.samples import SampleSet, concatenate
+from activesynth.errors import ConfigurationError
+
+MAX_SHARD_BYTES = 64 * 1024 * 1024
+
+
+def write_rows(
+    objects: ObjectStore, samples: SampleSet, *, rows_per_shard: int = 20_000
+) -> tuple[ShardRef, ...]:
+    """Store rows as shards, sorted by id, so that equal content gives equal addresses.
+
+    A shard holds at most ``rows_per_shard`` rows and about 64 MB of inputs. An empty set becomes
+    one shard without rows: the shape of a row survives.
+    """
+    ordered = samples.take(np.argsort(samples.ids, kind="stable"))
+    row_bytes = max(1, ordered.x.nbytes // max(1, len(ordered)))
+    step = max(1, min(rows_per_shard, MAX_SHARD_BYTES // row_bytes))
+    return tuple(
+        _write_shard(objects, ordered.take(np.arange(start, min(start + step, len(ordered)))))
+        for start in range(0, max(1, len(ordered)), step)
+    )
+
+
+def load_rows(objects: ObjectStore, refs: Iterable[ShardRef]) -> SampleSet:
+    """Read shards and join their rows, in order of the shards.
+
+    Raises:
+        ConfigurationError: If ``refs`` is empty, where not even the shape of a row is known.
+    """
+    parts = [SampleSet.decode(objects.get(ref.blob)) for ref in refs]
+    if not parts:
+        raise ConfigurationError("no shards to read: the manifest lists none; ingest data first.")
+    return concatenate(parts)
+
+
+def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> SampleSet:
+    """Read the real rows of one split, ordered by id within a shard.
+
+    The pool comes without the rows whose label was bought meanwhile, which stand in train.
+
+    Raises:
+        ConfigurationError: If the manifest has no such split.
+    """
+    if split not in manifest.splits:
+        raise ConfigurationError(
+            f"the manifest has no split {split!r}; it has: {', '.join(sorted(manifest.splits))}."
+        )
+    rows = load_rows(objects, manifest.splits[split])
+    if split != "pool" or not manifest.splits.get("train"):
+        return rows
+    labelled = load_rows(objects, manifest.splits["train"]).ids
+    return rows.take(~np.isin(rows.ids, labelled))
+
+
+def load_synthetic(objects: ObjectStore, manifest: DatasetManifest) -> SampleSet | None:
+    """Read the accepted synthetic rows, or return None where there are none."""
+    if not sum(ref.rows for ref in manifest.synthetic):
+        return None
+    return load_rows(objects, manifest.synthetic)
+
+
+def write_oracle(objects: ObjectStore, ids: Array, labels: Array) -> tuple[ShardRef, ...]:
+    """Store the hidden labels of pool rows, ``ids`` ``(n,)`` and ``labels`` ``(n,)`` int64."""
+    if not len(ids):
+        return ()
+    empty = np.zeros((len(ids), 0), np.uint8)
+    groups = np.full(len(ids), "")
+    return write_rows(objects, SampleSet(ids, empty, np.asarray(labels, np.int64), groups))
+
+
+def load_oracle(objects: ObjectStore, manifest: DatasetManifest) -> dict[str, int]:
+    """Read the hidden labels by sample id; for annotators only, never for training."""
+    if not manifest.oracle:
+        return {}
+    rows = load_rows(objects, manifest.oracle)
+    return dict(zip(rows.ids.tolist(), rows.y.tolist(), strict=True))
+
+
+def _write_shard(objects: ObjectStore, samples: SampleSet) -> ShardRef:
+    data = SampleSet(
+        _narrowed(samples.ids),
+        samples.x,
+        np.asarray(samples.y, np.int64),
+        _narrowed(samples.groups),
+        {name: _narrowed(column) for name, column in samples.columns.items()},
+    ).encode()
+    return ShardRef(blob=objects.put(data), rows=len(samples), bytes=len(data))
+
+
+def _narrowed(column: Array) -> Array:
+    """Give texts the narrowest type that holds them: equal texts must give equal bytes."""
+    if column.dtype.kind != "U":
+        return column
+    width = int(np.strings.str_len(column).max(initial=1))
+    return column.astype(f"<U{max(1, width)}")
