@@ -1,0 +1,16 @@
+"""The corruptions a campaign can name under ``diagnosis.corruptions``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from activesynth.domain.registry import Row
+
+CORRUPTIONS: Mapping[str, Row] = {
+    "blur": Row("activesynth.perturbations.image:Blur"),
+    "noise": Row("activesynth.perturbations.image:Noise"),
+    "rotation": Row("activesynth.perturbations.image:Rotation"),
+    "occlusion": Row("activesynth.perturbations.image:Occlusion"),
+    "shadow": Row("activesynth.perturbations.image:Shadow"),
+    "contrast": Row("activesynth.perturbations.image:Contrast"),
+}
