@@ -1,0 +1,1 @@
+"""Nearest neighbours over embeddings and the frozen codebook; the only room that knows FAISS."""

@@ -1,0 +1,82 @@
+"""Seeded k-means codebooks in a canonical order, and matching a refitted one to the old ids."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans, MiniBatchKMeans
+
+from activesynth.domain.canonical import Array
+from activesynth.errors import InputError, ShapeError
+
+EXACT_ROWS = 50_000
+RESTARTS = 4
+
+
+def fit_codebook(vectors: Array, count: int, *, seed: int) -> Array:
+    """Return ``count`` k-means centroids, the largest cluster first.
+
+    k-means++ starts, several restarts, and mini-batches beyond 50,000 rows. Clusters of equal
+    size are ordered by coordinates, so that an id never depends on the order of a restart.
+
+    Args:
+        vectors: Embeddings, ``(n, d)``.
+        count: Number of clusters, at least 1.
+        seed: Seed of the starts.
+
+    Returns:
+        Centroids, ``(count, d)`` float32.
+
+    Raises:
+        InputError: If there are fewer distinct vectors than clusters.
+    """
+    points = np.ascontiguousarray(vectors, np.float32)
+    distinct = len(np.unique(points, axis=0))
+    if not 1 <= count <= distinct:
+        raise InputError(
+            f"a codebook of {count} clusters needs as many distinct vectors, got {distinct} "
+            f"among {len(points)} rows; set `clusters.count` to {distinct} or less.",
+            reason="too_many_clusters",
+        )
+    if len(points) <= EXACT_ROWS:
+        model = KMeans(count, n_init=RESTARTS, random_state=seed, algorithm="lloyd")
+    else:
+        model = MiniBatchKMeans(count, n_init=RESTARTS, random_state=seed, batch_size=4096)
+    labels = model.fit_predict(points)
+    centroids = np.asarray(model.cluster_centers_, np.float32)
+    sizes = np.bincount(labels, minlength=count)
+    keys = (*reversed(centroids.T), -sizes)  # lexsort reads its last key first
+    return np.ascontiguousarray(centroids[np.lexsort(keys)])
+
+
+def match_codebooks(old: Array, new: Array) -> Array:
+    """Return the old id of each refitted centroid, so that counts stay comparable over time.
+
+    One-to-one matching with the least total squared distance (Hungarian method). Centroids of a
+    larger new codebook that find no partner get fresh ids after the old ones.
+
+    Args:
+        old: Centroids whose ids are kept, ``(k, d)``.
+        new: Refitted centroids, ``(m, d)``.
+
+    Returns:
+        Ids, ``(m,)`` int64, distinct.
+
+    Raises:
+        ShapeError: If the codebooks have different dimensions.
+
+    References:
+        Kuhn 1955, doi:10.1002/nav.3800020109.
+    """
+    if old.ndim != 2 or new.ndim != 2 or old.shape[1] != new.shape[1]:
+        raise ShapeError(
+            f"codebooks of shapes {old.shape} and {new.shape} cannot be matched: they come from "
+            "different encoders; start a new epoch of the campaign."
+        )
+    rows, columns = linear_sum_assignment(cdist(new, old, "sqeuclidean"))
+    ids = np.full(len(new), -1, np.int64)
+    ids[rows] = columns
+    unmatched = np.flatnonzero(ids < 0)
+    ids[unmatched] = len(old) + np.arange(len(unmatched))
+    return ids
