@@ -58,6 +58,8 @@ class DatasetManifest(Document):
     leave it out of the pool. ``synthetic`` holds accepted synthetic rows with the columns
     ``weight``, ``weakness``, ``generator``, ``seed`` and ``parents``. ``oracle`` holds the
     hidden labels of the pool where an experiment has them, and is read by annotators only.
+    ``quarantine`` holds the ids of rows that were read and kept out, with the column ``reason``;
+    ``refreshed`` is the logical date of the refresh that made this manifest.
     """
 
     format: Literal[1] = 1
@@ -67,6 +69,8 @@ class DatasetManifest(Document):
     splits: dict[str, tuple[ShardRef, ...]]
     synthetic: tuple[ShardRef, ...] = ()
     oracle: tuple[ShardRef, ...] = ()
+    quarantine: tuple[ShardRef, ...] = ()
+    refreshed: str | None = None
 
 
 class ModelCard(Document):
