@@ -1,0 +1,1 @@
+"""Trainers, predictors and verifiers: adapters that turn data into fitted models."""

@@ -1,0 +1,74 @@
+"""The shape of the networks, as it is written beside their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from activesynth.domain.canonical import Array, Tensors
+from activesynth.errors import CorruptArtifactError
+from activesynth.models.parameters import CnnParameters
+from activesynth.nn.blocks import Classifier, ImageEncoder
+from activesynth.nn.tensors import build, load_arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What rebuilding the networks needs: the images, the widths, the number of classes."""
+
+    height: int
+    width: int
+    channels: int
+    base_width: int
+    hidden: int
+    classes: int
+    dropout: float
+
+    @classmethod
+    def for_images(cls, x: Array, parameters: CnnParameters, classes: int) -> Architecture:
+        """Describe networks for images ``(n, height, width, channels)``."""
+        height, width, channels = map(int, x.shape[1:])
+        p = parameters
+        return cls(height, width, channels, p.width, p.hidden, classes, p.dropout)
+
+    @classmethod
+    def read(cls, facts: Mapping[str, Any]) -> Architecture:
+        """Read what :meth:`facts` wrote.
+
+        Raises:
+            CorruptArtifactError: If the description is missing or incomplete.
+        """
+        try:
+            return cls(**facts["architecture"])
+        except (KeyError, TypeError) as error:
+            raise CorruptArtifactError(
+                f"the state does not describe an image ensemble: {error}; was it fitted by "
+                "another trainer?"
+            ) from error
+
+    def facts(self) -> dict[str, Any]:
+        """Return the description as JSON values."""
+        return asdict(self)
+
+    def make_encoder(self) -> ImageEncoder:
+        """Return an encoder on the current default device."""
+        return ImageEncoder(self.channels, (self.height, self.width), self.base_width)
+
+    def make_member(self) -> Classifier:
+        """Return a classifier on the current default device."""
+        return Classifier(self.make_encoder(), self.hidden, self.classes, self.dropout)
+
+    def load_encoder(self, tensors: Tensors, prefix: str, device: torch.device) -> ImageEncoder:
+        """Rebuild the encoder whose weights are named ``prefix...``, in evaluation mode."""
+        encoder = build(self.make_encoder, device, torch.Generator())
+        load_arrays(encoder, tensors, prefix)
+        return encoder.eval()
+
+    def load_member(self, tensors: Tensors, prefix: str, device: torch.device) -> Classifier:
+        """Rebuild the classifier whose weights are named ``prefix...``, in evaluation mode."""
+        member = build(self.make_member, device, torch.Generator())
+        load_arrays(member, tensors, prefix)
+        return member.eval()

@@ -1,0 +1,95 @@
+"""A fitted image ensemble: probabilities, Monte-Carlo dropout draws, embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from torch import Tensor
+from torch.nn import functional
+
+from activesynth.domain.canonical import Array, derive_seed
+from activesynth.nn.blocks import Classifier, ImageEncoder
+from activesynth.nn.images import to_pixels, to_unit
+from activesynth.nn.numerics import INFERENCE_BATCH
+
+
+def in_fixed_batches(compute: Callable[[Tensor], Tensor], pixels: Tensor, rows_at: int) -> Array:
+    """Apply ``compute`` to images in ``[0, 1]``, always ``INFERENCE_BATCH`` at a time.
+
+    The last batch is padded with black images whose results are dropped, because kernels choose
+    their order of summation by the number of rows: so a row's result does not depend on how many
+    others are asked about. ``rows_at`` is the axis of the result that counts rows.
+    """
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, max(len(pixels), 1), INFERENCE_BATCH):
+            batch = pixels[start : start + INFERENCE_BATCH]
+            padded = functional.pad(batch, (0, 0, 0, 0, 0, 0, 0, INFERENCE_BATCH - len(batch)))
+            parts.append(compute(to_unit(padded)).narrow(rows_at, 0, len(batch)).cpu())
+    joined: Array = torch.cat(parts, dim=rows_at).numpy()
+    return joined
+
+
+class CnnPredictor:
+    """The mean of temperature-scaled members."""
+
+    def __init__(
+        self,
+        members: Sequence[Classifier],
+        encoder: ImageEncoder,
+        *,
+        temperature: float,
+        device: torch.device,
+    ) -> None:
+        """Take fitted members in evaluation mode and the encoder that embeds."""
+        self._members = tuple(members)
+        self._encoder = encoder
+        self._temperature = temperature
+        self._device = device
+
+    def logits(self, x: Array) -> Array:
+        """Return each member's logits before scaling, ``(members, n, classes)`` float32."""
+        pixels = to_pixels(x).to(self._device)
+        return np.stack([in_fixed_batches(member, pixels, 0) for member in self._members])
+
+    def predict_proba(self, x: Array) -> Array:
+        """Return calibrated mean class probabilities, ``(n, classes)`` float64, rows sum to 1."""
+        mean: Array = self._scale(self.logits(x)).mean(axis=0)
+        return mean
+
+    def draws(self, x: Array, *, passes: int, seed: int) -> Array:
+        """Return temperature-scaled probabilities ``(members * passes, n, classes)``, float64.
+
+        Pass ``t`` of member ``m`` drops the same units for every row: a draw is one network, a
+        sample of the posterior over functions. So a row's draws do not depend on its neighbours,
+        and sums over rows within one draw have a meaning.
+        """
+        pixels = to_pixels(x).to(self._device)
+        parts = []
+        for number, member in enumerate(self._members):
+            generator = torch.Generator().manual_seed(derive_seed("draws", seed, number))
+            masks = member.head.masks(passes, generator).to(self._device)
+
+            def run(images: Tensor, member: Classifier = member, masks: Tensor = masks) -> Tensor:
+                return member.head.passes(member.trunk(images), masks)
+
+            parts.append(self._scale(in_fixed_batches(run, pixels, 1)))
+        return np.concatenate(parts)
+
+    def embed(self, x: Array) -> Array:
+        """Return L2-normalised features of the contrastive encoder, ``(n, 4 * width)`` float32.
+
+        The encoder stays as pretraining left it, so embeddings of successive models of one
+        campaign can be compared. Without pretraining it is the first member's.
+        """
+        pixels = to_pixels(x).to(self._device)
+        return in_fixed_batches(
+            lambda images: functional.normalize(self._encoder(images), dim=1), pixels, 0
+        )
+
+    def _scale(self, logits: Array) -> Array:
+        scaled: Array = softmax(logits.astype(np.float64) / self._temperature, axis=-1)
+        return scaled

@@ -1,0 +1,9 @@
+"""The trainers by name."""
+
+from __future__ import annotations
+
+from activesynth.domain.registry import Row
+
+TRAINERS = {
+    "cnn": Row("activesynth.models.cnn:CnnTrainer", "activesynth.models.parameters:CnnParameters"),
+}

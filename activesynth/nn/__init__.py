@@ -1,0 +1,1 @@
+"""Torch blocks, devices, and what a number depends on besides its inputs."""
