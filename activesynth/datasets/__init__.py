@@ -1,0 +1,1 @@
+"""Where data comes from: sources that read rows into one common shape."""
