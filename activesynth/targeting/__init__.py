@@ -1,0 +1,1 @@
+"""Where the budget goes: allocation, requests, screening, selection, sampling and weighting."""
