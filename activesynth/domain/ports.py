@@ -81,10 +81,6 @@ class Predictor(Protocol):
         """
         ...
 
-    def embed(self, x: Array) -> Array:
-        """Return L2-normalised embeddings, ``(n, d)`` float32."""
-        ...
-
 
 @runtime_checkable
 class Trainer(Protocol):
@@ -112,6 +108,14 @@ class Trainer(Protocol):
 
     def load(self, state: State) -> Predictor:
         """Rebuild the fitted ensemble."""
+        ...
+
+    def embed(self, encoder: State, x: Array) -> Array:
+        """Return L2-normalised embeddings by a pretrained encoder, ``(n, d)`` float32.
+
+        The encoder is frozen for a campaign, so embeddings, clusters and the numbers computed
+        from them can be compared over iterations. A row's embedding does not depend on the others.
+        """
         ...
 
 
@@ -324,10 +328,16 @@ class DatasetSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceData:
-    """What a source holds: samples (``y`` -1 where unknown) and class names by label."""
+    """What a source holds: samples (``y`` -1 where unknown) and class names by label.
+
+    ``duplicates`` counts exact copies that were dropped; ``conflicts`` are the ids of kept rows
+    whose copies carried another label.
+    """
 
     samples: SampleSet
     classes: tuple[str, ...]
+    duplicates: int = 0
+    conflicts: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""How each arm builds its training set; all share the real rows."""

@@ -1,0 +1,12 @@
+"""The arms by name."""
+
+from __future__ import annotations
+
+from activesynth.domain.registry import Row
+
+ARMS = {
+    "real": Row("activesynth.arms.real:RealArm"),
+    "reweighted": Row("activesynth.arms.real:ReweightedArm"),
+    "random": Row("activesynth.arms.synthetic:RandomArm"),
+    "targeted": Row("activesynth.arms.synthetic:TargetedArm"),
+}

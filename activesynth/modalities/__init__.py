@@ -1,0 +1,1 @@
+"""Which parts serve each kind of data, and what binds them."""

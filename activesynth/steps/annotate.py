@@ -1,0 +1,175 @@
+"""Have the selected rows answered: by people, by an oracle, or automatically."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from activesynth.domain.dataset_access import load_oracle, load_rows
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import AnnotationTask, Annotator
+from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
+from activesynth.domain.samples import SampleSet
+from activesynth.errors import WaitingForPeople
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.turn import Turn, open_turn
+
+STEP = Step("annotate")
+
+
+def annotate(iteration_id: str, platform: Platform) -> StepRecord:
+    """Write the answers that there are once all are in, or the time for them is over.
+
+    Raises:
+        WaitingForPeople: If answers are missing and there is time left; call again later.
+    """
+    turn = open_turn(iteration_id, platform)
+    selection_digest = turn.step("select").artifacts["selection"]
+    if turn.record.state == "committed":
+        return turn.step("annotate")
+    offer(turn, selection_digest)
+    answers = collect(turn)
+
+    def compute(outputs: Outputs) -> None:
+        outputs.json("answers", answers)
+        actions = [answer["action"] for answer in answers]
+        outputs.facts["asked"] = len(_items(turn, turn.artifacts.json(selection_digest)))
+        outputs.facts["answered"] = len(answers)
+        for action in sorted(set(actions)):
+            outputs.facts[action] = actions.count(action)
+
+    return execute(
+        turn,
+        STEP,
+        inputs={"selection": selection_digest, "answers": turn.artifacts.put_json(answers)},
+        settings={},
+        compute=compute,
+    )
+
+
+def offer(turn: Turn, selection_digest: str) -> None:
+    """Put the items into the queue once, and let the annotator answer what it can at once."""
+    selection = turn.artifacts.json(selection_digest)
+    items = _items(turn, selection)
+    if not items:
+        return
+    queue = turn.platform.queue
+    queue.enqueue(turn.ref, items)
+    part = turn.config.annotation
+    annotator: Annotator = turn.platform.parts.create(
+        "annotator", part.annotator, part.parameters
+    )
+    if annotator.needs_people:
+        return
+    answered = {answer.item for answer in queue.answers(turn.ref)}
+    open_items = [item for item in items if item.id not in answered]
+    tasks = _tasks(turn, open_items)
+    for answer in annotator.annotate(tasks, seed=turn.seed("annotate")):
+        queue.answer(answer)
+
+
+def collect(turn: Turn) -> list[dict[str, Any]]:
+    """Return the answers in a canonical order, without times.
+
+    Raises:
+        WaitingForPeople: If somebody still has to answer and there is time left.
+    """
+    queue = turn.platform.queue
+    answers = queue.answers(turn.ref)
+    part = turn.config.annotation
+    annotator: Annotator = turn.platform.parts.create(
+        "annotator", part.annotator, part.parameters
+    )
+    since = queue.waiting_since(turn.ref)
+    missing = len(_items(turn, _selection(turn))) - len(answers)
+    if annotator.needs_people and missing > 0 and since is not None:
+        deadline = since + timedelta(hours=part.timeout_hours)
+        if turn.platform.clock.now() < deadline:
+            raise WaitingForPeople(
+                f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
+                f"UTC; give them with `activesynth annotate {turn.ref.campaign}`."
+            )
+    return [_plain(answer) for answer in sorted(answers, key=lambda a: a.sample)]
+
+
+def _plain(answer: Annotation) -> dict[str, Any]:
+    return {
+        "sample": answer.sample,
+        "action": answer.action,
+        "label": answer.label,
+        "annotator": answer.annotator,
+    }
+
+
+def _selection(turn: Turn) -> Any:
+    return turn.artifacts.json(turn.step("select").artifacts["selection"])
+
+
+def item_id(ref: IterationRef, sample: str) -> str:
+    """Name the question about one sample in one iteration."""
+    return f"{ref.campaign}:{ref.number}:{sample}"
+
+
+def _items(turn: Turn, selection: Any) -> list[QueueItem]:
+    places = _places(turn, selection)
+    items = []
+    for kind, ids in (("label", selection["label"]), ("review", selection["review"])):
+        for sample in ids:
+            shard, row, proposed = places[sample]
+            items.append(
+                QueueItem(
+                    item_id(turn.ref, sample),
+                    sample,
+                    "label" if kind == "label" else "review",
+                    shard,
+                    row,
+                    proposed,
+                )
+            )
+    return items
+
+
+def _places(turn: Turn, selection: Any) -> dict[str, tuple[str, int, int | None]]:
+    """Find the blob and row of every selected sample, and the label it was made for."""
+    wanted = {*selection["label"], *selection["review"]}
+    places: dict[str, tuple[str, int, int | None]] = {}
+    for ref in turn.manifest.splits["pool"] if selection["label"] else ():
+        rows = turn.artifacts.samples(ref.blob)
+        for row, sample in enumerate(rows.ids.tolist()):
+            if sample in wanted:
+                places[sample] = (ref.blob, row, None)
+    if selection["review"]:
+        digest = turn.step("screen").artifacts["targeted.samples"]
+        rows = turn.artifacts.samples(digest)
+        for row, sample in enumerate(rows.ids.tolist()):
+            if sample in wanted:
+                places[sample] = (digest, row, int(rows.y[row]))
+    return places
+
+
+def _tasks(turn: Turn, items: list[QueueItem]) -> list[AnnotationTask]:
+    if not items:
+        return []
+    rows = _rows(turn, items)
+    model = turn.predictor(turn.step("train").artifacts["model"])
+    judge = turn.predictor(turn.step("judge").artifacts["judge"])
+    hidden = load_oracle(turn.platform.objects, turn.manifest)
+    probs, reference = model.predict_proba(rows.x), judge.predict_proba(rows.x)
+    return [
+        AnnotationTask(item, rows.x[n], probs[n], reference[n], hidden.get(item.sample))
+        for n, item in enumerate(items)
+    ]
+
+
+def _rows(turn: Turn, items: list[QueueItem]) -> SampleSet:
+    pool = load_rows(turn.platform.objects, turn.manifest.splits["pool"])
+    candidates = turn.artifacts.samples(turn.step("screen").artifacts["targeted.samples"])
+    x = np.concatenate([pool.x, candidates.x])
+    ids = [*pool.ids.tolist(), *candidates.ids.tolist()]
+    position = {sample: row for row, sample in enumerate(ids)}
+    index = [position[item.sample] for item in items]
+    blank = np.full(len(items), -1, np.int64)
+    names = np.array([item.sample for item in items])
+    return SampleSet(names, x[index], blank, names)

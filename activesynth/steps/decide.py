@@ -1,0 +1,80 @@
+"""Say whether the loop goes on, and start what follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from activesynth.domain.documents import WeaknessProfile
+from activesynth.domain.effects import watched
+from activesynth.domain.platform import Platform
+from activesynth.evaluation.convergence import has_converged
+from activesynth.steps.turn import Turn, open_turn
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What comes after an iteration: a run key and its trigger parameters, or neither."""
+
+    run_key: str | None
+    conf: dict[str, object]
+    reason: str
+
+
+def decide(iteration_id: str, platform: Platform) -> Continuation:
+    """Send what the outbox holds, and return the next run that the commit decided on."""
+    turn = open_turn(iteration_id, platform)
+    send_events(platform)
+    remaining = int(turn.record.overrides.get("iterations", 1)) - 1
+    conf: dict[str, object] = {
+        **turn.record.overrides,
+        "campaign": turn.ref.campaign,
+        "iterations": max(1, remaining),
+    }
+    return Continuation(turn.record.next_run, conf, turn.record.reason or "")
+
+
+def send_events(platform: Platform) -> int:
+    """Deliver outbox events after their commit; a repeated delivery is harmless."""
+    events = platform.lineage.pending_events()
+    for event in events:
+        with watched(platform.effects, "outbox.send", event.key):
+            platform.sink.send(event)
+        platform.lineage.mark_sent(event.key)
+    return len(events)
+
+
+def next_run(turn: Turn) -> tuple[str | None, str]:
+    """Return the next run's key, or None, and why, from what this iteration will commit."""
+    number = turn.ref.number
+    loop = turn.config.loop
+    remaining = int(turn.record.overrides.get("iterations", 1)) - 1
+    if remaining < 1:
+        return None, "The iterations that were asked for are done"
+    if number + 1 >= loop.max_iterations:
+        return None, f"The campaign reached `loop.max_iterations` = {loop.max_iterations}"
+    if _labels_spent(turn) + turn.config.selection.labels > loop.max_labels:
+        return None, f"The next labels would exceed `loop.max_labels` = {loop.max_labels}"
+    if has_converged(_uncertain_shares(turn), loop.min_reduction, loop.patience):
+        return None, f"|U_tau| has not fallen for {loop.patience} iterations: converged"
+    return f"{turn.ref.campaign}__it{number + 1}", "The next iteration follows"
+
+
+def _labels_spent(turn: Turn) -> int:
+    history = turn.platform.lineage.metric_history(turn.ref.campaign, "labels_bought", "base")
+    return int(sum(value for _, value in history)) + int(
+        turn.step("integrate").facts["labels_bought"]
+    )
+
+
+def _uncertain_shares(turn: Turn) -> list[tuple[float, float, float]]:
+    rows = turn.platform.reader.metrics(turn.ref.campaign)
+    shares = sorted(
+        (int(row["iteration"]), float(row["value"]), float(row["low"]), float(row["high"]))
+        for row in rows
+        if row["name"] == "uncertain_share" and int(row["iteration"]) < turn.ref.number
+    )
+    profile = turn.artifacts.document(
+        turn.step("diagnose").artifacts["profile"], WeaknessProfile
+    )
+    now = (profile.uncertain_share, profile.uncertain_low, profile.uncertain_high)
+    return [(value, low, high) for _, value, low, high in shares] + [now]

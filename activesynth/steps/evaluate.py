@@ -1,0 +1,193 @@
+"""Score every arm on guide: overall, per class, per weakness, corrupted, and side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_split, load_synthetic
+from activesynth.domain.documents import DatasetManifest, Weakness, WeaknessProfile
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Metric
+from activesynth.domain.records import MetricRow, StepRecord
+from activesynth.evaluation.comparison import compare_arms
+from activesynth.evaluation.diversity import (
+    cluster_entropy,
+    coverage,
+    entropy_share,
+    quality,
+    rare_class_coverage,
+)
+from activesynth.steps.diagnose import predict_corrupted
+from activesynth.steps.embed import assign, embed_rows
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.screen import embedded_encoder
+from activesynth.steps.turn import Turn, open_turn
+
+STEP = Step("evaluate")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
+
+
+def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
+    """Write the metric rows of all arms on guide, and their predictions."""
+    turn = open_turn(iteration_id, platform)
+    models = {
+        arm: _model_digests(turn, number)
+        for number, arm in enumerate(turn.config.evaluation.arms)
+    }
+    scores_digest = turn.step("diagnose").artifacts["scores"]
+    profile_digest = turn.step("diagnose").artifacts["profile"]
+    seed = turn.seed("evaluate")
+
+    def compute(outputs: Outputs) -> None:
+        guide = load_split(platform.objects, turn.manifest, "guide")
+        scores = turn.artifacts.arrays(scores_digest)
+        profile = turn.artifacts.document(profile_digest, WeaknessProfile)
+        probs = {arm: predict_all(turn, digests, guide.x) for arm, digests in models.items()}
+        masks = _masks(profile.weaknesses, guide.y, scores, profile.found_on)
+        rows = compare_arms(
+            guide.y,
+            guide.groups,
+            probs,
+            metrics=metrics(turn, METRICS),
+            control=turn.config.evaluation.control,
+            resamples=turn.config.evaluation.resamples,
+            seed=seed,
+            split="guide",
+            weakness_rows=masks,
+        )
+        rows += _corrupted(turn, models, profile.weaknesses)
+        rows += _diversity(turn)
+        outputs.json("metrics", [asdict(row) for row in rows])
+        outputs.arrays("probs", {**probs, "ids": guide.ids})
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            **{f"{arm}{r}": d for arm, ds in models.items() for r, d in enumerate(ds)},
+            "scores": scores_digest,
+            "profile": profile_digest,
+            "integrate": turn.step("integrate").artifacts["targeted"],
+        },
+        settings={
+            **turn.config.evaluation.model_dump(mode="json"),
+            "diagnosis": turn.config.diagnosis.model_dump(mode="json"),
+        },
+        compute=compute,
+        seed=seed,
+    )
+
+
+def metrics(turn: Turn, names: tuple[str, ...]) -> list[Metric]:
+    """Build the named metrics, the campaign's primary one first."""
+    ordered = dict.fromkeys((turn.config.evaluation.metric, *names))
+    return [turn.platform.parts.create("metric", name) for name in ordered]
+
+
+def predict_all(turn: Turn, digests: list[str], x: Array) -> Array:
+    """Return probabilities of every replicate, ``(replicates, n, classes)``."""
+    return np.stack([turn.predictor(digest).predict_proba(x) for digest in digests])
+
+
+def _model_digests(turn: Turn, shard: int) -> list[str]:
+    artifacts = turn.step("retrain", shard).artifacts
+    return [artifacts[f"model{r}"] for r in range(turn.config.training.replicates)]
+
+
+def _masks(
+    weaknesses: tuple[Weakness, ...], y: Array, scores: dict[str, Array], found_on: str
+) -> dict[str, Array]:
+    """Return the rows of each weakness on the half that did not find it."""
+    confirming = ~scores["is_a"] if found_on == "A" else scores["is_a"]
+    masks: dict[str, Array] = {}
+    for weakness in weaknesses:
+        if weakness.kind == "class":
+            rows = y == int(weakness.key)
+        elif weakness.kind == "cluster":
+            rows = scores["clusters"] == int(weakness.key)
+        elif weakness.kind == "uncertain":
+            rows = scores["is_uncertain"]
+        else:
+            continue
+        mask = rows & confirming
+        if mask.any():
+            masks[weakness.id] = mask
+    return masks
+
+
+def _corrupted(
+    turn: Turn, models: dict[str, list[str]], weaknesses: tuple[Weakness, ...]
+) -> list[MetricRow]:
+    """Score the first replicate of every arm on corrupted guide rows."""
+    guide = load_split(turn.platform.objects, turn.manifest, "guide")
+    severities = turn.config.diagnosis.severities
+    accuracy: dict[tuple[str, str], float] = {}
+    rows = []
+    for arm, digests in models.items():
+        corrupted = predict_corrupted(turn, turn.predictor(digests[0]), guide)
+        for name, probs in corrupted.items():
+            right = probs.argmax(axis=2) == guide.y
+            for severity, share in zip(severities, right.mean(axis=1).tolist(), strict=True):
+                slice_name = f"corruption:{name}@{severity:g}"
+                rows.append(
+                    MetricRow(arm, "guide", slice_name, "accuracy", share, n=len(guide), seed=0)
+                )
+            accuracy[arm, name] = float(right.mean())
+        if corrupted:
+            mean = float(np.mean([accuracy[arm, name] for name in corrupted]))
+            rows.append(
+                MetricRow(arm, "guide", "corrupted", "accuracy", mean, n=len(guide), seed=0)
+            )
+    for weakness in weaknesses:
+        if weakness.kind == "corruption" and ("targeted", weakness.key) in accuracy:
+            gain = accuracy["targeted", weakness.key] - accuracy["reweighted", weakness.key]
+            rows.append(
+                MetricRow("targeted", "guide", weakness.id, "benefit", gain, n=len(guide))
+            )
+    return rows
+
+
+def _diversity(turn: Turn) -> list[MetricRow]:
+    """Score what the data itself looks like, before and after, on the frozen codebook."""
+    embedded = turn.step("embed").artifacts
+    centroids = turn.artifacts.arrays(embedded["codebook"])["centroids"]
+    count = len(centroids)
+    manifest = turn.artifacts.document(
+        turn.step("integrate").artifacts["targeted"], DatasetManifest
+    )
+    objects = turn.platform.objects
+    real = load_split(objects, manifest, "train")
+    synthetic = load_synthetic(objects, manifest)
+    encoder = turn.state(embedded_encoder(turn))
+    groups = {"real": real.x}
+    if synthetic is not None:
+        groups["targeted"] = np.concatenate([real.x, synthetic.x])
+    rows = []
+    for arm, x in groups.items():
+        clusters = assign(turn, centroids, embed_rows(turn, encoder, x, centroids.shape[1]))
+        diversity = cluster_entropy(clusters, count)
+        values = {
+            "cluster_entropy": diversity,
+            "entropy_share": entropy_share(diversity, count),
+            "coverage": coverage(clusters, count),
+        }
+        rows += [
+            MetricRow(arm, "train", "all", name, value, n=len(x))
+            for name, value in values.items()
+        ]
+    if synthetic is not None:
+        judge = turn.predictor(turn.step("judge").artifacts["judge"])
+        agreement = quality(judge.predict_proba(synthetic.x), synthetic.y)
+        rare = rare_class_coverage(real.y, synthetic.y, turn.classes)
+        rows.append(
+            MetricRow("targeted", "synthetic", "all", "quality", agreement, n=len(synthetic))
+        )
+        rows.append(
+            MetricRow(
+                "targeted", "synthetic", "all", "rare_class_coverage", rare, n=len(synthetic)
+            )
+        )
+    return rows

@@ -1,0 +1,151 @@
+"""Make candidates: targeted ones for the plan, untargeted ones for the control arm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from activesynth.domain.canonical import Array, content_id, derive_seed
+from activesynth.domain.dataset_access import load_split
+from activesynth.domain.documents import Plan, WeaknessProfile
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import GenerationRequest, State, SyntheticBatch
+from activesynth.domain.records import StepRecord
+from activesynth.domain.samples import SampleSet
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.turn import Turn, open_turn
+from activesynth.targeting.requests import Order, expand, untargeted
+
+STEP = Step("generate")
+ARMS = ("targeted", "untargeted")
+
+
+def shards(iteration_id: str, platform: Platform) -> list[int]:
+    """Return the shard numbers that :func:`generate` is mapped over."""
+    return list(range(open_turn(iteration_id, platform).config.plan.shards))
+
+
+def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
+    """Write one shard of candidates; every sample has its own seed, independent of the shard."""
+    turn = open_turn(iteration_id, platform)
+    plan_digest = turn.step("plan").artifacts["plan"]
+    profile_digest = turn.step("diagnose").artifacts["profile"]
+    generator = turn.step("fit_generator").artifacts["generator"]
+    seed = turn.seed("generate")
+    count = turn.config.plan.shards
+
+    def compute(outputs: Outputs) -> None:
+        plan = turn.artifacts.document(plan_digest, Plan)
+        profile = turn.artifacts.document(profile_digest, WeaknessProfile)
+        real = load_split(platform.objects, turn.manifest, "train")
+        oversample = turn.config.plan.oversample
+        wanted = expand(
+            plan,
+            profile,
+            classes=turn.classes,
+            oversample=oversample,
+            train_counts=np.bincount(real.y, minlength=turn.classes),
+            seed=seed,
+        )
+        # The control gets as many candidates, spread evenly over classes.
+        control = untargeted(len(wanted.labels), turn.classes)
+        parts = [
+            _make(turn, order, arm, shard, count, generator, real)
+            for arm, order in zip(ARMS, (wanted, control), strict=True)
+        ]
+        for arm, rows in zip(ARMS, parts, strict=True):
+            outputs.samples(arm, rows)
+            outputs.facts[arm] = len(rows)
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            "plan": plan_digest,
+            "profile": profile_digest,
+            "generator": generator,
+            "parent": turn.record.parent,
+        },
+        settings={"oversample": turn.config.plan.oversample, "shards": count},
+        compute=compute,
+        shard=shard,
+        seed=seed,
+    )
+
+
+def _make(
+    turn: Turn, order: Order, arm: str, shard: int, shards: int, card: str, real: SampleSet
+) -> SampleSet:
+    """Generate every ``shards``-th row of an order, beginning with row ``shard``."""
+    rows = np.arange(len(order.labels))[shard::shards]
+    seeds = np.array(
+        [derive_seed(turn.seed("generate", arm), row) for row in rows.tolist()], np.uint64
+    )
+    transforms = order.perturbations[rows] != ""
+    x = np.zeros((len(rows), *real.x.shape[1:]), real.x.dtype)
+    y = np.zeros(len(rows), np.int64)
+    confidence = np.zeros(len(rows))
+    anchors = np.full(len(rows), "", dtype="<U32")
+    for transformed, kind in ((False, "class"), (True, "corruption")):
+        chosen = np.flatnonzero(transforms == transformed)
+        if not len(chosen):
+            continue
+        index = rows[chosen]
+        anchor = _anchors(real, order.labels[index], seeds[chosen]) if transformed else None
+        request = GenerationRequest(
+            labels=order.labels[index],
+            clusters=order.clusters[index],
+            levels=order.levels[index],
+            seeds=seeds[chosen],
+            anchors=anchor,
+            perturbations=order.perturbations[index] if transformed else None,
+            severities=order.severities[index] if transformed else None,
+        )
+        batch = _run(turn, kind, card, request)
+        x[chosen], y[chosen], confidence[chosen] = batch.x, batch.y, batch.confidence
+        if anchor is not None:
+            anchors[chosen] = anchor.ids
+    ids = np.array(
+        [content_id(x[k], salt=f"{card}:{arm}:{seeds[k]}") for k in range(len(rows))], "<U32"
+    )
+    return SampleSet(
+        ids,
+        x,
+        y,
+        np.array([f"synthetic:{i}" for i in ids.tolist()], "<U42"),
+        {
+            "weakness": order.weakness[rows].astype("<U64"),
+            "generator": np.full(len(rows), card),
+            "seed": seeds,
+            "confidence": confidence.astype(np.float64),
+            "anchor": anchors,
+            "perturbation": order.perturbations[rows].astype("<U32"),
+            "severity": order.severities[rows].astype(np.float64),
+        },
+    )
+
+
+def _run(turn: Turn, kind: str, card: str, request: GenerationRequest) -> SyntheticBatch:
+    part = turn.config.generator
+    name = turn.modality.generator_for(kind, part.name)
+    own = name == part.name
+    generator = turn.platform.parts.create("generator", name, part.parameters if own else {})
+    state = turn.state(card) if own else State({})
+    batch: SyntheticBatch = generator.generate(
+        state, request, progress=lambda done, total: turn.report("generate", done, total)
+    )
+    return batch
+
+
+def _anchors(real: SampleSet, labels: Array, seeds: Array) -> SampleSet:
+    """Pick a real row for each wanted label, by the sample's own seed.
+
+    A class without real rows cannot be transformed; any real row then stands in and keeps its
+    own label, which the label screen judges.
+    """
+    chosen = []
+    for label, seed in zip(labels.tolist(), seeds.tolist(), strict=True):
+        candidates = np.flatnonzero(real.y == label)
+        if not len(candidates):
+            candidates = np.arange(len(real))
+        chosen.append(int(candidates[seed % len(candidates)]))
+    return real.take(chosen)

@@ -1,0 +1,201 @@
+"""Turn answers and accepted samples into candidate manifests, one per arm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_split, write_rows
+from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.platform import Platform
+from activesynth.domain.records import StepRecord
+from activesynth.domain.samples import SampleSet
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.turn import Turn, open_turn
+from activesynth.targeting.weighting import is_plateau, synthetic_weights
+
+STEP = Step("integrate")
+REAL_FLOOR = 0.5
+
+
+def integrate(iteration_id: str, platform: Platform) -> StepRecord:
+    """Write the manifests: `labels_only` and one for every arm.
+
+    All arms share the real rows, bought labels included; `targeted` and `random` add equally many
+    synthetic rows to their own branch.
+    """
+    turn = open_turn(iteration_id, platform)
+    answers_digest = turn.step("annotate").artifacts["answers"]
+    selection_digest = turn.step("select").artifacts["selection"]
+    screened = turn.step("screen").artifacts
+    branches = dict(turn.record.branches)
+    benefit = _latest_benefit(turn)
+    plateau = is_plateau(
+        [value for _, value in platform.lineage.metric_history(
+            turn.ref.campaign, turn.config.evaluation.metric, "targeted"
+        )]
+    )
+
+    def compute(outputs: Outputs) -> None:
+        answers = turn.artifacts.json(answers_digest)
+        selection = turn.artifacts.json(selection_digest)
+        bought = _bought(turn, answers)
+        labelled = (*turn.manifest.splits["train"], *_shards(turn, bought))
+        splits = {**turn.manifest.splits, "train": labelled}
+        fresh = _fresh(turn, screened, selection, answers, benefit, plateau, labelled)
+        manifests = _manifests(turn, splits, fresh, branches)
+        for name, manifest in manifests.items():
+            outputs.document(name, manifest)
+        outputs.facts["labels_bought"] = len(bought)
+        outputs.facts["synthetic"] = {arm: len(rows) for arm, rows in fresh.items()}
+        outputs.facts["is_plateau"] = plateau
+        outputs.facts["weight_by_weakness"] = _mean_weights(fresh["targeted"])
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            "parent": turn.record.parent,
+            "answers": answers_digest,
+            "selection": selection_digest,
+            **{name: screened[name] for name in sorted(screened)},
+            **{f"branch.{arm}": digest for arm, digest in sorted(branches.items())},
+        },
+        settings={
+            "arms": list(turn.config.evaluation.arms),
+            "real_share": turn.config.training.real_share,
+            "benefit": benefit,
+            "plateau": plateau,
+        },
+        compute=compute,
+    )
+
+
+def _latest_benefit(turn: Turn) -> dict[str, float]:
+    """Return the newest measured benefit of each weakness."""
+    history = turn.platform.lineage.benefit_history(turn.ref.campaign)
+    return {weakness: value for _, weakness, value in history}
+
+
+def _bought(turn: Turn, answers: list[dict[str, Any]]) -> SampleSet:
+    """Return the pool rows that were labelled, under their new labels."""
+    pool = load_split(turn.platform.objects, turn.manifest, "pool")
+    labels = {
+        answer["sample"]: answer["label"]
+        for answer in answers
+        if answer["action"] in ("accept", "relabel") and answer["label"] is not None
+    }
+    rows = pool.take(np.isin(pool.ids, list(labels)) if labels else np.zeros(len(pool), bool))
+    return rows.with_labels(np.array([labels[i] for i in rows.ids.tolist()], np.int64))
+
+
+def _shards(turn: Turn, rows: SampleSet) -> tuple[ShardRef, ...]:
+    return write_rows(turn.platform.objects, rows) if len(rows) else ()
+
+
+def _fresh(
+    turn: Turn,
+    screened: Mapping[str, str],
+    selection: Any,
+    answers: list[dict[str, Any]],
+    benefit: Mapping[str, float],
+    plateau: bool,
+    labelled: tuple[ShardRef, ...],
+) -> dict[str, SampleSet]:
+    """Return this iteration's synthetic rows of both branches, equally many in each."""
+    rejected = {a["sample"] for a in answers if a["action"] == "reject"}
+    relabelled = {
+        a["sample"]: a["label"] for a in answers if a["action"] == "relabel" and a["label"] is not None
+    }
+    targeted = [sample for sample in selection["targeted"] if sample not in rejected]
+    count = min(len(targeted), len(selection["untargeted"]))
+    real_count = sum(ref.rows for ref in labelled)
+    result = {}
+    for arm, ids in (("targeted", targeted), ("untargeted", selection["untargeted"])):
+        rows = turn.artifacts.samples(screened[f"{arm}.samples"])
+        verdicts = turn.artifacts.arrays(screened[f"{arm}.verdicts"])
+        kept = np.flatnonzero(np.isin(rows.ids, ids[:count])) if count else np.zeros(0, np.int64)
+        chosen = rows.take(kept)
+        labels = [
+            relabelled.get(sample, int(y))
+            for sample, y in zip(chosen.ids.tolist(), chosen.y.tolist(), strict=True)
+        ]
+        result[arm] = _weighted(
+            chosen.with_labels(np.array(labels, np.int64)),
+            verdicts["label_probability"][kept] if len(kept) else np.zeros(0),
+            verdicts["nearest"][kept] if len(kept) else np.zeros(0, "<U32"),
+            benefit if arm == "targeted" else {},
+            plateau,
+            real_count,
+            turn.config.training.real_share,
+        )
+    return result
+
+
+def _weighted(
+    rows: SampleSet,
+    label_probability: Array,
+    nearest: Array,
+    benefit: Mapping[str, float],
+    plateau: bool,
+    real_count: int,
+    real_share: float,
+) -> SampleSet:
+    """Give every synthetic row its weight, from its quality and its weakness's benefit."""
+    quality = rows.columns["confidence"] * label_probability
+    weight = synthetic_weights(
+        quality,
+        benefit,
+        rows.columns["weakness"],
+        plateau,
+        real_count=real_count,
+        real_share=real_share,
+        floor=REAL_FLOOR,
+    )
+    anchor = rows.columns["anchor"]
+    columns = {
+        "weight": np.asarray(weight, np.float64),
+        "weakness": rows.columns["weakness"],
+        "generator": rows.columns["generator"],
+        "seed": rows.columns["seed"],
+        "parents": np.where(anchor != "", anchor, nearest).astype("<U32"),
+    }
+    return SampleSet(rows.ids, rows.x, rows.y, rows.groups, columns)
+
+
+def _manifests(
+    turn: Turn,
+    splits: dict[str, tuple[ShardRef, ...]],
+    fresh: Mapping[str, SampleSet],
+    branches: Mapping[str, str],
+) -> dict[str, DatasetManifest]:
+    head = turn.manifest.model_copy(update={"parent": turn.record.parent, "splits": splits})
+    bare = head.model_copy(update={"synthetic": ()})
+    grown = (*turn.manifest.synthetic, *_shards(turn, fresh["targeted"]))
+    control: tuple[ShardRef, ...] = ()
+    if "random" in branches:
+        control = turn.artifacts.document(branches["random"], DatasetManifest).synthetic
+    manifests = {
+        "labels_only": head,
+        "targeted": head.model_copy(update={"synthetic": grown}),
+        "random": head.model_copy(
+            update={"synthetic": (*control, *_shards(turn, fresh["untargeted"]))}
+        ),
+    }
+    for arm in turn.config.evaluation.arms:
+        # Arms without synthetic rows of their own are built from the targeted manifest's
+        # marginals or from the real rows alone; they train on no synthetic row.
+        manifests.setdefault(arm, bare)
+    return manifests
+
+
+def _mean_weights(rows: SampleSet) -> dict[str, float]:
+    """Summarise the weights per weakness: what the next plan may learn from."""
+    names = rows.columns["weakness"]
+    return {
+        str(name): float(rows.columns["weight"][names == name].mean())
+        for name in np.unique(names).tolist()
+    }

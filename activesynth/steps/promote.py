@@ -1,0 +1,168 @@
+"""Decide on the gate split, and make everything of the iteration visible at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from activesynth.domain.dataset_access import load_split
+from activesynth.domain.platform import Platform
+from activesynth.domain.records import IterationCommit, MetricRow, StepRecord
+from activesynth.evaluation.gate import GateDecision, decide_gate
+from activesynth.steps.bundle import build_bundle
+from activesynth.steps.decide import next_run
+from activesynth.steps.evaluate import metrics, predict_all
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.turn import Turn, open_turn
+
+STEP = Step("promote")
+
+
+def promote(iteration_id: str, platform: Platform) -> StepRecord:
+    """Score `gate` once, commit the iteration promoted or refused, and return the record.
+
+    This is the only step that reads the gate split.
+
+    Raises:
+        ConflictError: If the head moved meanwhile or another attempt took the iteration over.
+    """
+    turn = open_turn(iteration_id, platform)
+    record = _score(turn)
+    if turn.record.state != "committed":
+        platform.lineage.commit_iteration(_commit(turn, record))
+    return record
+
+
+def _score(turn: Turn) -> StepRecord:
+    models = {arm: _digests(turn, arm) for arm in turn.config.evaluation.arms}
+    head = turn.step("train").artifacts["model"]
+    gate = turn.config.gate
+    seed = turn.seed("gate")
+    reads = turn.platform.lineage.count_split_read(
+        turn.ref.campaign, "gate", f"iteration {turn.ref.number}", turn.ref.number
+    )
+    exhausted = reads > gate.max_reads
+
+    def compute(outputs: Outputs) -> None:
+        rows = load_split(turn.platform.objects, turn.manifest, "gate")
+        probs = {arm: predict_all(turn, digests, rows.x) for arm, digests in models.items()}
+        probs["head"] = predict_all(turn, [head], rows.x)
+        named = {metric.name: metric for metric in metrics(turn, tuple(gate.guarded))}
+        decision = decide_gate(
+            rows.y,
+            rows.groups,
+            probs,
+            metric=named[turn.config.evaluation.metric],
+            guarded=gate.guarded,
+            metrics=named,
+            margin=gate.margin,
+            alpha=gate.alpha,
+            t=turn.ref.number + 1,
+            control=turn.config.evaluation.control,
+            resamples=turn.config.evaluation.resamples,
+            seed=seed,
+        )
+        promoted = decision.is_promoted and not exhausted
+        reason = decision.reason
+        if exhausted:
+            reason = (
+                f"the gate split was read {reads} times, more than `gate.max_reads` = "
+                f"{gate.max_reads}; register new gate data"
+            )
+        if turn.step("retrain", _targeted(turn)).facts["synthetic_rows"] == 0:
+            promoted, reason = False, f"there is no synthetic data to promote; {reason}"
+        outputs.json("decision", _plain(decision, promoted, reason))
+        outputs.facts["promoted"] = promoted
+        outputs.facts["reason"] = reason
+        outputs.facts["split_reads"] = reads
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            **{f"{arm}{r}": d for arm, ds in models.items() for r, d in enumerate(ds)},
+            "head": head,
+            **{f"gate{n}": ref.blob for n, ref in enumerate(turn.manifest.splits["gate"])},
+        },
+        settings={
+            **gate.model_dump(mode="json"),
+            "evaluation": turn.config.evaluation.model_dump(mode="json"),
+            "exhausted": exhausted,
+            "t": turn.ref.number + 1,
+        },
+        compute=compute,
+        seed=seed,
+    )
+
+
+def _targeted(turn: Turn) -> int:
+    return turn.config.evaluation.arms.index("targeted")
+
+
+def _digests(turn: Turn, arm: str) -> list[str]:
+    artifacts = turn.step("retrain", turn.config.evaluation.arms.index(arm)).artifacts
+    return [artifacts[f"model{r}"] for r in range(turn.config.training.replicates)]
+
+
+def _plain(decision: GateDecision, promoted: bool, reason: str) -> dict[str, Any]:
+    return {
+        "promoted": promoted,
+        "reason": reason,
+        "bounds": [asdict(bound) for bound in decision.bounds],
+        "superiority": asdict(decision.superiority),
+        "superiority_alpha": decision.superiority_alpha,
+        "is_superior": decision.is_superior,
+    }
+
+
+def _gate_metrics(turn: Turn, decision: dict[str, Any]) -> list[MetricRow]:
+    """Keep the gate's numbers as metric rows; they appear with the decision, never before."""
+    rows = [
+        MetricRow(
+            "targeted",
+            "gate",
+            "all",
+            f"{bound['name']}_difference:{bound['against']}",
+            bound["value"],
+            bound["low"],
+        )
+        for bound in decision["bounds"]
+    ]
+    lift = decision["superiority"]
+    name = f"{turn.config.evaluation.metric}_lift:{turn.config.evaluation.control}"
+    rows.append(
+        MetricRow(
+            "targeted", "gate", "all", name, lift["value"], lift["low"], lift["high"], lift["n"]
+        )
+    )
+    return rows
+
+
+def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
+    decision = turn.artifacts.json(scored.artifacts["decision"])
+    integrated = turn.step("integrate")
+    promoted = bool(decision["promoted"])
+    base = turn.step("train").artifacts["model"]
+    bought = int(integrated.facts["labels_bought"])
+    branches = dict(turn.record.branches)
+    head_model: str | None
+    if promoted:
+        version, head_model = integrated.artifacts["targeted"], _digests(turn, "targeted")[0]
+        branches["random"] = integrated.artifacts["random"]
+    elif bought:
+        # The labels survive the refusal; the next iteration trains its base model on them.
+        version, head_model = integrated.artifacts["labels_only"], None
+    else:
+        version, head_model = None, base
+    run, reason = next_run(turn)
+    return IterationCommit(
+        ref=turn.ref,
+        parent=turn.record.parent,
+        decision="promoted" if promoted else "refused",
+        reason=f"{decision['reason']}. {reason}",
+        head_model=head_model,
+        branches=branches,
+        next_run=run,
+        bundle=build_bundle(turn, version, promoted, _gate_metrics(turn, decision)),
+    )
+

@@ -1,0 +1,112 @@
+"""Train every arm on the same budget, side by side, under the same seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_split, load_synthetic
+from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Arm, ArmContext, State, TrainingSet
+from activesynth.domain.records import StepRecord
+from activesynth.domain.samples import SampleSet
+from activesynth.steps.embed import assign, embed_rows
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.screen import embedded_encoder
+from activesynth.steps.turn import Turn, open_turn
+
+STEP = Step("retrain")
+
+
+def arms(iteration_id: str, platform: Platform) -> list[str]:
+    """Return the arms that :func:`retrain` is mapped over."""
+    return list(open_turn(iteration_id, platform).config.evaluation.arms)
+
+
+def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
+    """Train one arm's replicates; replicate r has the same seed in every arm."""
+    turn = open_turn(iteration_id, platform)
+    manifests = turn.step("integrate").artifacts
+    model = turn.step("train").artifacts["model"]
+    encoder = embedded_encoder(turn)
+    part = turn.config.trainer
+    replicates = turn.config.training.replicates
+    seed = turn.seed("retrain")
+
+    def compute(outputs: Outputs) -> None:
+        data = _training_set(turn, arm)
+        start = turn.state(encoder)
+        base = turn.predictor(model)
+        prior = np.zeros((len(data.samples), turn.classes))
+        real = ~data.is_synthetic
+        prior[real] = base.predict_proba(data.samples.x[real])
+        data = TrainingSet(data.samples, data.weight, data.is_synthetic, prior, data.classes)
+        for replicate in range(replicates):
+            state = turn.trainer.fit(
+                data,
+                start,
+                seed=turn.seed("retrain", replicate),
+                progress=lambda done, total, r=replicate: turn.report(  # type: ignore[misc]
+                    f"retrain {arm}", r * total + done, replicates * total
+                ),
+            )
+            facts = {**state.facts, "trained_on": manifests[arm], "arm": arm}
+            outputs.model(
+                f"model{replicate}",
+                State(state.tensors, facts),
+                part=part.name,
+                role="arm",
+                parameters=part.parameters,
+            )
+        outputs.facts["real_rows"] = int(real.sum())
+        outputs.facts["synthetic_rows"] = int((~real).sum())
+        share = float(data.weight[~real].sum() / data.weight.sum())
+        outputs.facts["synthetic_share"] = share
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            "manifest": manifests[arm],
+            "targeted": manifests["targeted"],
+            "encoder": encoder,
+            "model": model,
+        },
+        settings={
+            **part.model_dump(mode="json"),
+            **turn.config.training.model_dump(mode="json"),
+            "arm": arm,
+        },
+        compute=compute,
+        shard=turn.config.evaluation.arms.index(arm),
+        seed=seed,
+    )
+
+
+def _training_set(turn: Turn, arm: str) -> TrainingSet:
+    digests = turn.step("integrate").artifacts
+    targeted = turn.artifacts.document(digests["targeted"], DatasetManifest)
+    control = turn.artifacts.document(digests["random"], DatasetManifest)
+    objects = turn.platform.objects
+    real = load_split(objects, targeted, "train")
+    synthetic = load_synthetic(objects, targeted)
+    context = ArmContext(
+        real=real,
+        targeted=synthetic,
+        untargeted=load_synthetic(objects, control),
+        real_clusters=_clusters(turn, real),
+        targeted_clusters=None if synthetic is None else _clusters(turn, synthetic),
+        classes=turn.classes,
+        real_share=turn.config.training.real_share,
+    )
+    part: Arm = turn.platform.parts.create("arm", arm)
+    rows = part.build(context)
+    return TrainingSet(rows.samples, rows.weight, rows.is_synthetic, None, turn.classes)
+
+
+def _clusters(turn: Turn, rows: SampleSet) -> Array:
+    codebook = turn.step("embed").artifacts["codebook"]
+    centroids = turn.artifacts.arrays(codebook)["centroids"]
+    vectors = embed_rows(turn, turn.state(embedded_encoder(turn)), rows.x, centroids.shape[1])
+    return assign(turn, centroids, vectors)

@@ -1,0 +1,157 @@
+"""Judge every candidate on both sides: unrealistic ones go, and so do those too easy to help."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_split
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Predictor
+from activesynth.domain.records import StepRecord
+from activesynth.domain.samples import SampleSet, concatenate
+from activesynth.steps.embed import embed_rows
+from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.generate import ARMS
+from activesynth.steps.turn import Turn, open_turn
+from activesynth.targeting.screening import Limits, calibrate, screen as apply_limits
+from activesynth.uncertainty.scores import (
+    ensemble_variance,
+    mutual_information,
+    predictive_entropy,
+)
+
+STEP = Step("screen")
+
+
+def screen(iteration_id: str, platform: Platform) -> StepRecord:
+    """Write verdicts, reasons and scores of all candidates of both arms."""
+    turn = open_turn(iteration_id, platform)
+    shards = platform.lineage.steps(turn.ref, "generate")
+    model = turn.step("train").artifacts["model"]
+    judge = turn.step("judge").artifacts["judge"]
+    seed = turn.seed("screen")
+
+    def compute(outputs: Outputs) -> None:
+        predictor, verifier = turn.predictor(model), turn.predictor(judge)
+        batches = {
+            arm: concatenate([turn.artifacts.samples(s.artifacts[arm]) for s in shards])
+            for arm in ARMS
+        }
+        limits = _limits(turn, verifier, batches["untargeted"])
+        outputs.facts["limits"] = {
+            key: value if isinstance(value, bool) else float(value)
+            for key, value in asdict(limits).items()
+        }
+        for arm, rows in batches.items():
+            verdicts = _verdicts(turn, rows, limits, predictor, verifier, seed)
+            outputs.samples(f"{arm}.samples", rows)
+            outputs.arrays(f"{arm}.verdicts", verdicts)
+            reasons, counts = np.unique(verdicts["reason"], return_counts=True)
+            outputs.facts[arm] = {
+                reason or "accepted": int(n)
+                for reason, n in zip(reasons.tolist(), counts.tolist(), strict=True)
+            }
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            **{f"{arm}{s.shard}": s.artifacts[arm] for s in shards for arm in ARMS},
+            "model": model,
+            "judge": judge,
+            "train": turn.step("embed").artifacts["train"],
+            "guide": turn.step("embed").artifacts["guide"],
+            "scores": turn.step("diagnose").artifacts["scores"],
+        },
+        settings={
+            **turn.config.screening.model_dump(mode="json"),
+            "passes": turn.config.uncertainty.passes,
+        },
+        compute=compute,
+        seed=seed,
+    )
+
+
+def _limits(turn: Turn, verifier: Predictor, control: SampleSet) -> Limits:
+    """Calibrate the limits on real rows, and measure whether the verifier deserves a say."""
+    guide = load_split(turn.platform.objects, turn.manifest, "guide")
+    embedded = turn.step("embed").artifacts
+    part = turn.config.generator
+    generator = turn.platform.parts.create("generator", part.name, part.parameters)
+    state = turn.state(turn.step("fit_generator").artifacts["generator"])
+    agreement = 1.0
+    if len(control):
+        agreement = float((verifier.predict_proba(control.x).argmax(axis=1) == control.y).mean())
+    settings = turn.config.screening
+    return calibrate(
+        real_embeddings=turn.artifacts.arrays(embedded["train"])["vectors"],
+        guide_embeddings=turn.artifacts.arrays(embedded["guide"])["vectors"],
+        guide_confidence=generator.confidence(state, guide.x, guide.y),
+        guide_entropy=turn.artifacts.arrays(turn.step("diagnose").artifacts["scores"])["entropy"],
+        verifier_accuracy=float(
+            (verifier.predict_proba(guide.x).argmax(axis=1) == guide.y).mean()
+        ),
+        generator_agreement=agreement,
+        classes=turn.classes,
+        realism_quantile=settings.realism_quantile,
+        confidence_quantile=settings.confidence_quantile,
+        min_label_probability=settings.min_label_probability,
+        duplicate_quantile=settings.duplicate_quantile,
+        easy_quantile=settings.easy_quantile,
+    )
+
+
+def _verdicts(
+    turn: Turn,
+    rows: SampleSet,
+    limits: Limits,
+    predictor: Predictor,
+    verifier: Predictor,
+    seed: int,
+) -> dict[str, Array]:
+    embedded = turn.step("embed").artifacts
+    train = turn.artifacts.arrays(embedded["train"])
+    if not len(rows):
+        return {"accepted": np.zeros(0, bool), "reason": np.zeros(0, "<U16")}
+    vectors = embed_rows(
+        turn, turn.state(embedded_encoder(turn)), rows.x, train["vectors"].shape[1]
+    )
+    index = turn.platform.objects.get(embedded["index"])
+    squared, nearest = turn.platform.index.search(index, vectors, 1)
+    distance = np.sqrt(np.maximum(squared[:, 0], 0.0))
+    passes = turn.config.uncertainty.passes
+    draws = predictor.draws(rows.x, passes=passes, seed=seed)
+    entropy = predictive_entropy(draws)
+    label_probability = verifier.predict_proba(rows.x)[np.arange(len(rows)), rows.y]
+    # A transformed real row is near its anchor on purpose and off the manifold on purpose:
+    # the distance and confidence limits are for invented rows.
+    transformed = rows.columns["perturbation"] != ""
+    safe = (limits.max_distance + limits.duplicate_distance) / 2
+    accepted, reason = apply_limits(
+        limits,
+        distances=np.where(transformed, safe, distance),
+        confidence=np.where(transformed, 1.0, rows.columns["confidence"]),
+        entropy=np.where(transformed, np.inf, entropy),
+        label_probability=label_probability,
+    )
+    return {
+        "accepted": accepted,
+        "reason": reason,
+        "entropy": entropy,
+        "mutual_information": mutual_information(draws),
+        "variance": ensemble_variance(draws, len(draws) // passes),
+        "distance": distance,
+        "nearest": train["ids"][nearest[:, 0]],
+        "label_probability": label_probability,
+        "cluster": turn.platform.index.assign(
+            turn.artifacts.arrays(embedded["codebook"])["centroids"], vectors
+        ),
+    }
+
+
+def embedded_encoder(turn: Turn) -> str:
+    """Return the digest of the frozen encoder's card."""
+    return turn.step("train").artifacts["encoder"]
