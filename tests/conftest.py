@@ -1,11 +1,15 @@
-"""Fixtures that several rooms share: a real PostgreSQL and a fresh database per test."""
+"""Fixtures that several rooms share: a real PostgreSQL, a fresh database, a real S3 server."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from platform_fixtures import PostgresServer
+from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +53,27 @@ def database_url(postgres_server: PostgresServer, migrated_template: str) -> Ite
     name = postgres_server.create_database(migrated_template)
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Return a real S3 server: the environment's, or a gateway of this session's own."""
+    given = server_from_environment()
+    if given is not None:
+        yield given
+        return
+    absent = missing_ceph_binaries()
+    if absent:
+        pytest.skip(
+            f"no S3 server: {', '.join(absent)} not installed (Debian packages radosgw, ceph-mon, "
+            "ceph-osd, ceph-common), and ACTIVESYNTH_TEST_S3_ENDPOINT, _ACCESS_KEY and "
+            "_SECRET_KEY are not set"
+        )
+    sockets = Path(tempfile.mkdtemp(prefix="asy-"))
+    gateway = CephGateway(tmp_path_factory.mktemp("ceph"), sockets)
+    try:
+        gateway.start()
+        yield gateway.server
+    finally:
+        gateway.stop()
+        shutil.rmtree(sockets, ignore_errors=True)

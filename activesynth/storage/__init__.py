@@ -1,0 +1,1 @@
+"""Immutable blobs, in a folder or in an S3 bucket."""

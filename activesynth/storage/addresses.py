@@ -1,0 +1,52 @@
+"""Where a blob lies by its digest, and the check that its bytes are the recorded ones."""
+
+from __future__ import annotations
+
+import re
+
+from activesynth.domain.canonical import sha256
+from activesynth.errors import CorruptArtifactError, MissingArtifactError
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether ``text`` is 64 lower-case hexadecimal digits."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def blob_key(digest: str) -> str:
+    """Return ``blobs/<aa>/<digest>``.
+
+    Raises:
+        MissingArtifactError: If ``digest`` is no SHA-256, so that it can never leave the store.
+    """
+    if not is_digest(digest):
+        raise MissingArtifactError(
+            f"{digest[:80]!r} is not a SHA-256 digest (64 lower-case hexadecimal digits), "
+            "so no blob has it; take digests from the lineage database."
+        )
+    return f"blobs/{digest[:2]}/{digest}"
+
+
+def verified(data: bytes, digest: str, place: str) -> bytes:
+    """Return ``data`` if it has the ``digest``; ``place`` names the store in the message.
+
+    Raises:
+        CorruptArtifactError: If the bytes are others than those that were recorded.
+    """
+    found = sha256(data)
+    if found != digest:
+        raise CorruptArtifactError(
+            f"blob {digest} in {place} holds {len(data)} bytes with the digest {found}; "
+            "restore it from a backup, or delete it and run the step that made it again."
+        )
+    return data
+
+
+def missing(digest: str, place: str) -> MissingArtifactError:
+    """Return the error for a blob that is not there."""
+    return MissingArtifactError(
+        f"no blob {digest} in {place}; check that the objects setting names the store that "
+        "the lineage database belongs to, or restore the blob from a backup."
+    )

@@ -1,0 +1,123 @@
+"""Blobs as files in a folder that only its owner can read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from activesynth.domain.canonical import sha256
+from activesynth.domain.effects import Effects, watched
+from activesynth.errors import PlatformStateError
+from activesynth.storage.addresses import blob_key, is_digest, missing, verified
+
+
+class DirectoryObjectStore:
+    """Keeps each blob in ``<root>/blobs/<aa>/<sha256>``.
+
+    A blob appears by an atomic rename of a complete, flushed file, so a reader never sees half
+    of one, whenever the writer dies. What a dead writer leaves lies in ``<root>/incoming``.
+    """
+
+    def __init__(self, root: Path, effects: Effects) -> None:
+        """Use ``root``, which the first put creates."""
+        self._root = root.absolute()
+        self._effects = effects
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` and return its digest; a damaged blob of that digest is replaced.
+
+        Raises:
+            PlatformStateError: If the folder cannot be written.
+        """
+        digest = sha256(data)
+        path = self._path(digest)
+        with self._explained(path):
+            if self._is_intact(path, digest, len(data)):
+                _flush_folder(path.parent)  # its writer may have died before doing so
+                return digest
+            with watched(self._effects, "blob.put", digest):
+                self._write(path, data)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Return the verified bytes; see :class:`activesynth.domain.ports.ObjectStore`."""
+        path = self._path(digest)
+        with self._explained(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise missing(digest, str(self._root)) from None
+        return verified(data, digest, str(self._root))
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the blob is there."""
+        return is_digest(digest) and self._path(digest).is_file()
+
+    def digests(self) -> Iterator[str]:
+        """List every blob in the folder."""
+        for folder in sorted(self._root.glob("blobs/??")):
+            yield from sorted(path.name for path in folder.iterdir() if is_digest(path.name))
+
+    def size(self, digest: str) -> int:
+        """Return the size in bytes."""
+        try:
+            return self._path(digest).stat().st_size
+        except FileNotFoundError:
+            raise missing(digest, str(self._root)) from None
+
+    def _path(self, digest: str) -> Path:
+        return self._root / blob_key(digest)
+
+    def _is_intact(self, path: Path, digest: str, size: int) -> bool:
+        try:
+            return path.stat().st_size == size and sha256(path.read_bytes()) == digest
+        except FileNotFoundError:
+            return False
+
+    def _write(self, path: Path, data: bytes) -> None:
+        incoming = self._root / "incoming"
+        _make_private(incoming)
+        _make_private(path.parent)
+        temporary = incoming / f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+
+    @contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PlatformStateError(
+                f"object store {self._root}: {error.strerror} at {path}; free space or correct "
+                "the owner and mode of that folder, then run again."
+            ) from error
+
+
+def _make_private(folder: Path) -> None:
+    """Create missing folders with mode 0700, leaving those that exist as they are."""
+    if folder.is_dir():
+        return
+    _make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _flush_folder(folder.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the names in ``folder`` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

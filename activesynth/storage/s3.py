@@ -1,0 +1,191 @@
+"""Blobs in a bucket of any S3 server.
+
+No request is conditional: blobs are addressed by their content, so a repeated put writes the
+same bytes, and Postgres alone decides races.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import certifi
+import urllib3
+from minio import Minio
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from activesynth.domain.canonical import sha256
+from activesynth.domain.effects import Effects, watched
+from activesynth.errors import CorruptArtifactError, TransientError
+from activesynth.storage.addresses import blob_key, is_digest, missing, verified
+from activesynth.storage.s3_errors import ABSENT, FAILURES, code_of, explained
+
+PART_BYTES = 64 << 20
+"""Above this size a blob goes up in parts; shards are about this large."""
+
+_ALREADY_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where the blobs lie and how to get in; ``secret_key`` stays out of ``repr``.
+
+    ``timeout`` is in seconds, for connecting and for each read; ``attempts`` counts tries of one
+    request, the first included.
+    """
+
+    endpoint: str
+    name: str
+    prefix: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    secure: bool = True
+    region: str = "us-east-1"
+    timeout: float = 10.0
+    attempts: int = 4
+
+
+class S3ObjectStore:
+    """Keeps each blob under ``<prefix>/blobs/<aa>/<sha256>``; the first put makes the bucket."""
+
+    def __init__(self, bucket: Bucket, effects: Effects, *, part_bytes: int = PART_BYTES) -> None:
+        """Prepare the client; nothing is sent before the first request."""
+        self._bucket = bucket
+        self._effects = effects
+        self._part_bytes = part_bytes
+        self._place = f"{bucket.endpoint}/{bucket.name}"
+        self._client = Minio(
+            bucket.endpoint,
+            access_key=bucket.access_key,
+            secret_key=bucket.secret_key,
+            secure=bucket.secure,
+            region=bucket.region,
+            http_client=urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=bucket.timeout, read=bucket.timeout),
+                # Retrying is done once, by tenacity around whole requests.
+                retries=urllib3.Retry(total=0, redirect=0),
+                cert_reqs="CERT_REQUIRED",
+                ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+            ),
+        )
+
+    def put(self, data: bytes) -> str:
+        """Store ``data`` and return its digest; a blob of another size is replaced.
+
+        Raises:
+            TransientError: If the server did not answer in all attempts.
+            ConfigurationError: If it refused keys or bucket.
+            CorruptArtifactError: If it stored another number of bytes than were sent.
+        """
+        digest = sha256(data)
+        if self._stored_size(digest) != len(data):
+            with watched(self._effects, "blob.put", digest):
+                self._request(lambda: self._upload(digest, data))
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Return the verified bytes; see :class:`activesynth.domain.ports.ObjectStore`."""
+        data = self._request(lambda: self._download(digest), digest)
+        return verified(data, digest, self._place)
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the blob is there."""
+        return is_digest(digest) and self._stored_size(digest) is not None
+
+    def digests(self) -> Iterator[str]:
+        """List every blob under the prefix; a bucket that is not there holds none."""
+        names = self._request(self._listing)
+        return (name for name in names if is_digest(name))
+
+    def size(self, digest: str) -> int:
+        """Return the size in bytes."""
+        size = self._stored_size(digest)
+        if size is None:
+            raise missing(digest, self._place)
+        return size
+
+    def _key(self, digest: str) -> str:
+        return "/".join(part for part in (self._bucket.prefix, blob_key(digest)) if part)
+
+    def _stored_size(self, digest: str) -> int | None:
+        key = self._key(digest)
+
+        def stat() -> int | None:
+            try:
+                return self._client.stat_object(self._bucket.name, key).size
+            except FAILURES as error:
+                if code_of(error) in ABSENT:
+                    return None
+                raise
+
+        return self._request(stat)
+
+    def _upload(self, digest: str, data: bytes) -> None:
+        try:
+            self._send(digest, data)
+        except FAILURES as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
+            self._make_bucket()
+            self._send(digest, data)
+
+    def _send(self, digest: str, data: bytes) -> None:
+        key = self._key(digest)
+        self._client.put_object(
+            self._bucket.name, key, io.BytesIO(data), len(data), part_size=self._part_bytes
+        )
+        # What a multipart put returns is not trustworthy on every server; what lies there is.
+        found = self._client.stat_object(self._bucket.name, key).size
+        if found != len(data):
+            raise CorruptArtifactError(
+                f"{self._place} stored {found} of {len(data)} bytes of blob {digest}; "
+                "run the step again, and check the server if this repeats."
+            )
+
+    def _make_bucket(self) -> None:
+        try:
+            self._client.make_bucket(self._bucket.name, self._bucket.region)
+        except FAILURES as error:
+            if code_of(error) not in _ALREADY_THERE:
+                raise
+
+    def _download(self, digest: str) -> bytes:
+        response = self._client.get_object(self._bucket.name, self._key(digest))
+        try:
+            return response.read()
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _listing(self) -> list[str]:
+        prefix = "/".join(part for part in (self._bucket.prefix, "blobs/") if part)
+        try:
+            found = self._client.list_objects(self._bucket.name, prefix=prefix, recursive=True)
+            return [(entry.object_name or "").rpartition("/")[2] for entry in found]
+        except FAILURES as error:
+            if code_of(error) == "NoSuchBucket":
+                return []
+            raise
+
+    def _request(self, send: Callable[[], _T], digest: str | None = None) -> _T:
+        """Send with retries, turning the client's exceptions into ours."""
+
+        def attempt() -> _T:
+            try:
+                return send()
+            except FAILURES as error:
+                if digest is not None and code_of(error) in ABSENT:
+                    raise missing(digest, self._place) from error
+                raise explained(error, self._place) from error
+
+        retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(self._bucket.attempts),
+            wait=wait_random_exponential(multiplier=0.1, max=5.0),
+            reraise=True,
+        )
+        return retrying(attempt)

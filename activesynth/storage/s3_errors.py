@@ -1,0 +1,63 @@
+"""What goes wrong with an S3 server, sorted by who has to act."""
+
+from __future__ import annotations
+
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3.exceptions import HTTPError
+
+from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
+
+ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"})
+"""Codes that say that a blob, or the whole bucket, is not there."""
+
+FAILURES = (MinioException, HTTPError)
+"""Everything the client raises about the server; ``ValueError`` is about our own arguments."""
+
+_PASSING = frozenset(
+    {
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "SlowDownRead",
+        "SlowDownWrite",
+        "Throttling",
+        "XMinioServerNotInitialized",
+    }
+)
+
+
+def code_of(error: Exception) -> str:
+    """Return the S3 error code, or an empty text for errors that carry none."""
+    return (error.code or "") if isinstance(error, S3Error) else ""
+
+
+def explained(error: Exception, place: str) -> ActiveSynthError:
+    """Return our error for a failure of the server at ``place`` (endpoint and bucket)."""
+    if _is_passing(error):
+        return TransientError(
+            f"object store {place} did not answer ({_summary(error)}); the task is tried again."
+        )
+    return ConfigurationError(
+        f"object store {place} refused the request ({_summary(error)}); check "
+        "ACTIVESYNTH_OBJECTS_URL, ACTIVESYNTH_S3_ENDPOINT, ACTIVESYNTH_S3_ACCESS_KEY, "
+        "ACTIVESYNTH_S3_SECRET_KEY, ACTIVESYNTH_S3_SECURE and ACTIVESYNTH_S3_REGION."
+    )
+
+
+def _is_passing(error: Exception) -> bool:
+    if isinstance(error, S3Error):
+        status = getattr(error.response, "status", 0) or 0
+        return error.code in _PASSING or status >= 500 or status == 429
+    if isinstance(error, InvalidResponseError):
+        # No S3 server speaks like this: a proxy in trouble, or an address that is something else.
+        return int(getattr(error, "_code", 500)) >= 500
+    return isinstance(error, (ServerError, HTTPError))
+
+
+def _summary(error: Exception) -> str:
+    """Name the failure without the request, whose headers hold the signature."""
+    if isinstance(error, S3Error):
+        return f"{error.code}: {error.message}"
+    return f"{type(error).__name__}: {str(error)[:200]}"

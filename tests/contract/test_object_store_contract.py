@@ -1,0 +1,188 @@
+"""What every object store promises, run against each of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from minio import Minio
+from s3_fixtures import S3Server
+
+from activesynth.domain.canonical import sha256
+from activesynth.domain.effects import EffectKind
+from activesynth.domain.ports import ObjectStore
+from activesynth.errors import CorruptArtifactError, MissingArtifactError
+from activesynth.storage.directory import DirectoryObjectStore
+from activesynth.storage.s3 import Bucket, S3ObjectStore
+
+ABSENT = sha256(b"never stored")
+
+
+@dataclass
+class SeenEffects:
+    """Notes what it is told; ``stop_before`` makes the effect fail before it happens."""
+
+    seen: list[tuple[str, EffectKind, str]] = field(default_factory=list)
+    stop_before: bool = False
+
+    def before(self, kind: EffectKind, key: str) -> None:
+        if self.stop_before:
+            raise KeyboardInterrupt
+        self.seen.append(("before", kind, key))
+
+    def after(self, kind: EffectKind, key: str) -> None:
+        self.seen.append(("after", kind, key))
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """An empty store, the effects it reports to, and a way to damage a blob behind its back."""
+
+    store: ObjectStore
+    effects: SeenEffects
+    damage: Callable[[str, bytes], None]
+
+
+def make_directory(folder: Path) -> Fresh:
+    effects = SeenEffects()
+    root = folder / "objects with a space"
+
+    def damage(digest: str, data: bytes) -> None:
+        (root / "blobs" / digest[:2] / digest).write_bytes(data)
+
+    return Fresh(DirectoryObjectStore(root, effects), effects, damage)
+
+
+def make_s3(server: S3Server) -> Fresh:
+    effects = SeenEffects()
+    bucket = Bucket(
+        endpoint=server.endpoint,
+        name=f"t-{uuid.uuid4().hex[:12]}",
+        prefix="some/prefix",
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+        secure=False,
+    )
+    client = Minio(
+        server.endpoint, access_key=server.access_key, secret_key=server.secret_key, secure=False
+    )
+
+    def damage(digest: str, data: bytes) -> None:
+        import io
+
+        key = f"some/prefix/blobs/{digest[:2]}/{digest}"
+        client.put_object(bucket.name, key, io.BytesIO(data), len(data))
+
+    return Fresh(S3ObjectStore(bucket, effects, part_bytes=5 << 20), effects, damage)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
+    if request.param == "directory":
+        return make_directory(tmp_path)
+    return make_s3(request.getfixturevalue("s3_server"))
+
+
+def test_every_object_store_satisfies_the_port(fresh: Fresh) -> None:
+    store: ObjectStore = fresh.store
+
+    assert callable(store.put)
+    assert callable(store.digests)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.binary(max_size=2000))
+def test_what_was_put_comes_back_under_its_sha256(fresh: Fresh, data: bytes) -> None:
+    digest = fresh.store.put(data)
+
+    assert digest == sha256(data)
+    assert fresh.store.get(digest) == data
+    assert fresh.store.size(digest) == len(data)
+
+
+def test_a_blob_is_there_only_after_it_was_put(fresh: Fresh) -> None:
+    before = fresh.store.has(sha256(b"x"))
+    fresh.store.put(b"x")
+
+    assert not before
+    assert fresh.store.has(sha256(b"x"))
+
+
+def test_the_listing_names_every_blob_once(fresh: Fresh) -> None:
+    empty = list(fresh.store.digests())
+    digests = {fresh.store.put(bytes([number])) for number in range(20)}
+    fresh.store.put(bytes([7]))
+
+    assert empty == []
+    assert sorted(fresh.store.digests()) == sorted(digests)
+
+
+def test_a_missing_blob_is_reported_as_missing(fresh: Fresh) -> None:
+    fresh.store.put(b"something else")
+
+    with pytest.raises(MissingArtifactError, match=ABSENT):
+        fresh.store.get(ABSENT)
+    with pytest.raises(MissingArtifactError, match=ABSENT):
+        fresh.store.size(ABSENT)
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63])
+def test_a_name_that_is_no_digest_never_reaches_the_store(fresh: Fresh, digest: str) -> None:
+    assert not fresh.store.has(digest)
+    with pytest.raises(MissingArtifactError, match="is not a SHA-256 digest"):
+        fresh.store.get(digest)
+
+
+def test_one_flipped_bit_is_found_before_the_bytes_are_handed_out(fresh: Fresh) -> None:
+    data = b"some recorded bytes"
+    digest = fresh.store.put(data)
+    fresh.damage(digest, bytes([data[0] ^ 1]) + data[1:])
+
+    with pytest.raises(CorruptArtifactError, match=digest):
+        fresh.store.get(digest)
+
+
+def test_a_truncated_blob_is_found_and_healed_by_putting_it_again(fresh: Fresh) -> None:
+    data = b"some recorded bytes"
+    digest = fresh.store.put(data)
+    fresh.damage(digest, data[:5])
+    with pytest.raises(CorruptArtifactError, match=digest):
+        fresh.store.get(digest)
+
+    fresh.store.put(data)
+
+    assert fresh.store.get(digest) == data
+
+
+def test_a_put_is_bracketed_by_its_effect_and_a_repeated_one_writes_nothing(fresh: Fresh) -> None:
+    digest = fresh.store.put(b"watched")
+    fresh.store.put(b"watched")
+
+    assert fresh.effects.seen == [("before", "blob.put", digest), ("after", "blob.put", digest)]
+
+
+def test_a_put_stopped_before_its_effect_leaves_nothing(fresh: Fresh) -> None:
+    fresh.effects.stop_before = True
+
+    with pytest.raises(KeyboardInterrupt):
+        fresh.store.put(b"never")
+    assert not fresh.store.has(sha256(b"never"))
+    assert list(fresh.store.digests()) == []
+
+
+def test_a_blob_larger_than_two_parts_survives_the_round_trip(fresh: Fresh) -> None:
+    data = bytes(range(256)) * (12 << 12)  # 12 MiB: three parts of 5 MiB for S3
+
+    digest = fresh.store.put(data)
+
+    assert fresh.store.size(digest) == len(data)
+    assert fresh.store.get(digest) == data
