@@ -1,0 +1,90 @@
+"""Conditional diffusion in a small latent space: the generator for when seconds must do."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from activesynth.generation.denoiser import ConditionedMlp
+from activesynth.generation.fitted import LatentModel
+from activesynth.generation.latent import LatentGenerator
+from activesynth.generation.parameters import DiffusionParameters
+from activesynth.generation.sampler import TIMES, cosine_alphas, denoise
+
+SCORE_TIMES = (100, 250, 400, 550, 700)
+"""The noise levels, out of 1000, at which confidence asks the denoiser."""
+
+
+class LatentDiffusion(LatentModel):
+    """Predicts v = a * noise - s * latents from a * latents + s * noise, a**2 + s**2 = 1.
+
+    References:
+        Ho et al. 2020, arXiv:2006.11239; Salimans and Ho 2022 (v), arXiv:2202.00512; Ho and
+        Salimans 2022 (guidance), arXiv:2207.12598; Lu et al. 2022 (solver), arXiv:2211.01095.
+    """
+
+    def __init__(self, size: int, sizes: tuple[int, ...], parameters: DiffusionParameters) -> None:
+        """Lay out the denoiser for ``size`` components and the ``sizes`` of the conditions."""
+        super().__init__()
+        self.noise_shape = (size,)
+        self.score_shape = (len(SCORE_TIMES), size)
+        self.steps, self.guidance = parameters.sampling_steps, parameters.guidance
+        self.denoiser = ConditionedMlp(size, size, parameters.width, parameters.blocks, sizes)
+        self.alphas = cosine_alphas().astype(np.float32)
+
+    def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the mean squared error of v at one random time per row."""
+        times = torch.randint(TIMES, (len(latents),), generator=generator).to(latents.device)
+        noise = torch.randn(latents.shape, generator=generator).to(latents.device)
+        return self._miss(latents, noise, times, tokens).mean()
+
+    def draw(self, noise: Tensor, tokens: Tensor) -> Tensor:
+        """Solve the probability-flow ODE from ``noise``, guided by the conditions."""
+        free = torch.zeros_like(tokens)
+
+        def guided(noisy: Tensor, times: Tensor) -> Tensor:
+            wanted = self._v(noisy, times, tokens)
+            if self.guidance == 1.0:
+                return wanted
+            return wanted + (self.guidance - 1.0) * (wanted - self._v(noisy, times, free))
+
+        return denoise(guided, noise, steps=self.steps)
+
+    def errors(self, latents: Tensor, noise: Tensor, tokens: Tensor) -> Tensor:
+        """Return the mean squared error of v over the fixed noise levels, ``(n,)``."""
+        total = torch.zeros(len(latents), device=latents.device)
+        for position, time in enumerate(SCORE_TIMES):
+            times = torch.full((len(latents),), time, device=latents.device)
+            total = total + self._miss(latents, noise[:, position], times, tokens)
+        return total / len(SCORE_TIMES)
+
+    def _miss(self, latents: Tensor, noise: Tensor, times: Tensor, tokens: Tensor) -> Tensor:
+        alphas = torch.from_numpy(self.alphas).to(latents.device)[times][:, None]
+        signal, spread = alphas.sqrt(), (1.0 - alphas).sqrt()
+        v = self._v(signal * latents + spread * noise, times, tokens)
+        return ((v - (signal * noise - spread * latents)) ** 2).mean(dim=1)
+
+    def _v(self, noisy: Tensor, times: Tensor, tokens: Tensor) -> Tensor:
+        result: Tensor = self.denoiser(noisy, times / TIMES, tokens)
+        return result
+
+
+class DiffusionGenerator(LatentGenerator[DiffusionParameters]):
+    """A latent denoiser conditioned on label, cluster and uncertainty level.
+
+    Each row is denoised under its own conditions, the frozen codebook's id among them, and not
+    pulled towards the mean of its cluster. Few rows are enough for classes and styles that were
+    seen together; unseen combinations of label and cluster are not promised.
+
+    Confidence: the row is noised to five fixed levels with noise that its own bytes determine,
+    and restored under its label; see :meth:`LatentGenerator.confidence`.
+    """
+
+    part = "diffusion"
+
+    def build(
+        self, size: int, sizes: tuple[int, ...], parameters: DiffusionParameters
+    ) -> LatentDiffusion:
+        """Return the model for so many components and conditions."""
+        return LatentDiffusion(size, sizes, parameters)

@@ -1,0 +1,103 @@
+"""A fitted model together with the maps from data to its inputs and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.ports import Progress
+from activesynth.errors import InputError, ShapeError
+from activesynth.generation.blocks import in_blocks
+from activesynth.generation.conditions import FREE, Conditions, check_column, check_finite
+from activesynth.generation.latents import Latents
+from activesynth.generation.scoring import content_noise
+
+
+class LatentModel(nn.Module, ABC):
+    """A model of whitened components ``(n, k)`` under condition tokens ``(n, 3)``.
+
+    ``noise_shape`` is what :meth:`draw` wants per row, ``score_shape`` what :meth:`errors` wants.
+    """
+
+    noise_shape: tuple[int, ...]
+    score_shape: tuple[int, ...]
+
+    @abstractmethod
+    def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the training loss of a batch, a scalar."""
+
+    @abstractmethod
+    def draw(self, noise: Tensor, tokens: Tensor) -> Tensor:
+        """Return components ``(n, k)``, a function of noise and tokens without further chance."""
+
+    @abstractmethod
+    def errors(self, latents: Tensor, noise: Tensor, tokens: Tensor) -> Tensor:
+        """Return how badly each row is restored, ``(n,)``, at least 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Draws rows of data and measures them, in blocks of one size."""
+
+    model: LatentModel
+    latents: Latents
+    conditions: Conditions
+
+    def draw(self, noise: Array, tokens: Array, progress: Progress) -> Array:
+        """Return rows like the data, one per row of ``noise``.
+
+        Raises:
+            InputError: If a row came out as NaN or infinite.
+        """
+        drawn = in_blocks(
+            lambda *block: self._run(self.model.draw, *block), noise, tokens, progress=progress
+        )
+        broken = ~np.isfinite(drawn).all(axis=1)
+        if broken.any():
+            raise InputError(
+                f"{int(broken.sum())} of {len(drawn)} generated rows are NaN or infinite, first "
+                f"row {int(np.argmax(broken))}; the fit is unusable or `guidance` too strong. "
+                "Lower `generator.parameters.guidance` or the learning rate and fit again.",
+                reason="generated_not_finite",
+            )
+        return in_blocks(self.latents.restore, drawn)
+
+    def errors(self, x: Array, labels: Array) -> Array:
+        """Return each row's error under its label, cluster and level free, ``(n,)`` float64."""
+        free = np.full(len(x), FREE, np.int64)
+        tokens = self.conditions.tokens(labels, free, free)
+        noise = content_noise(x, self.model.score_shape)
+
+        def block(rows: Array, noise: Array, tokens: Array) -> Array:
+            restored = self._run(self.model.errors, self.latents.project(rows), noise, tokens)
+            return restored.astype(np.float64) + self.latents.residual(rows)
+
+        return in_blocks(block, x, noise, tokens)
+
+    def check(self, x: Array, y: Array) -> None:
+        """Refuse rows that are not like the data of the fit.
+
+        Raises:
+            ShapeError: If shape, dtype or labels do not fit.
+            InputError: If ``x`` holds NaN or an infinity.
+        """
+        found = (tuple(x.shape[1:]), str(x.dtype))
+        if found != (self.latents.shape, self.latents.dtype):
+            raise ShapeError(
+                f"x must hold rows of shape {self.latents.shape} and dtype {self.latents.dtype} "
+                f"as in the fit, got {found[0]} and {found[1]}; prepare them alike."
+            )
+        check_column("y", y, len(x), self.conditions.sizes[0])
+        check_finite("x", x)
+
+    def _run(self, function: Callable[..., Tensor], *arrays: Array) -> Array:
+        device = next(self.model.parameters()).device
+        with torch.no_grad():
+            result = function(*(torch.from_numpy(array).to(device) for array in arrays))
+        return result.cpu().numpy()

@@ -1,0 +1,17 @@
+"""The generators this room offers, by the name a campaign uses."""
+
+from __future__ import annotations
+
+from activesynth.domain.registry import Row
+
+GENERATORS = {
+    "diffusion": Row(
+        "activesynth.generation.diffusion:DiffusionGenerator",
+        "activesynth.generation.parameters:DiffusionParameters",
+    ),
+    "vae": Row(
+        "activesynth.generation.vae:VaeGenerator",
+        "activesynth.generation.parameters:VaeParameters",
+    ),
+    "corruption": Row("activesynth.generation.corruption:CorruptionGenerator"),
+}

@@ -1,0 +1,59 @@
+"""The noise schedule, and few-step sampling by diffusers' DPM-Solver++(2M)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from activesynth.domain.canonical import Array
+
+TIMES = 1000
+"""Number of discrete noise levels; time 0 is nearly clean, time 999 nearly pure noise."""
+
+MAX_BETA = 0.999
+
+
+def cosine_alphas() -> Array:
+    """Return the share of signal variance left at each time, ``(1000,)`` float64, falling.
+
+    References:
+        Nichol and Dhariwal 2021, equation 17, arXiv:2102.09672.
+    """
+    points = np.arange(TIMES + 1) / TIMES
+    level = np.cos((points + 0.008) / 1.008 * math.pi / 2) ** 2
+    return np.cumprod(1.0 - np.minimum(1.0 - level[1:] / level[:-1], MAX_BETA))
+
+
+def solver(steps: int, device: Any) -> Any:
+    """Return the scheduler, set to ``steps`` steps.
+
+    It is deterministic (an ODE solver), so all randomness lies in the initial noise. The import
+    takes seconds and happens here: fitting and scoring do without it.
+    """
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+    scheduler = DPMSolverMultistepScheduler(
+        num_train_timesteps=TIMES,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        lambda_min_clipped=-5.1,
+        final_sigmas_type="zero",
+    )
+    scheduler.set_timesteps(steps, device=device)
+    return scheduler
+
+
+def denoise(predict: Callable[[Tensor, Tensor], Tensor], noise: Tensor, *, steps: int) -> Tensor:
+    """Turn noise ``(n, k)`` into samples with ``steps`` calls of ``predict(noisy, times)``."""
+    scheduler = solver(steps, noise.device)
+    values = noise
+    for time in scheduler.timesteps:
+        v = predict(values, time.expand(len(values)))
+        values = scheduler.step(v, time, values, return_dict=False)[0]
+    return values
