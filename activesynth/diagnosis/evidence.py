@@ -1,0 +1,62 @@
+"""What a diagnosis looks at: predictions on guide rows, clean and corrupted, as plain arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from activesynth.domain.canonical import Array
+from activesynth.errors import ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything known about the guide rows, aligned over ``n`` rows.
+
+    Attributes:
+        ids: Sample ids, ``(n,)``, unicode.
+        y: Labels, ``(n,)``, int64 in ``[0, classes)``.
+        probs: Mean calibrated class probabilities, ``(n, classes)``.
+        entropy: Predictive entropy in nats, ``(n,)``.
+        mutual_information: BALD score in nats, ``(n,)``.
+        variance: Ensemble variance, ``(n,)``.
+        clusters: Cluster id in the frozen codebook, ``(n,)`` int64.
+        is_a: Whether the row belongs to half A, ``(n,)`` bool.
+        corrupted: By corruption, class probabilities on the corrupted rows,
+            ``(severities, n, classes)``.
+        train_clusters: Cluster id of each train row, ``(m,)`` int64.
+    """
+
+    ids: Array
+    y: Array
+    probs: Array
+    entropy: Array
+    mutual_information: Array
+    variance: Array
+    clusters: Array
+    is_a: Array
+    corrupted: Mapping[str, Array]
+    train_clusters: Array
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not align."""
+        per_row = {
+            "ids": self.ids,
+            "probs": self.probs,
+            "entropy": self.entropy,
+            "mutual_information": self.mutual_information,
+            "variance": self.variance,
+            "clusters": self.clusters,
+            "is_a": self.is_a,
+        }
+        wrong = {name: len(array) for name, array in per_row.items() if len(array) != len(self.y)}
+        wrong |= {
+            f"corrupted[{name}]": array.shape
+            for name, array in self.corrupted.items()
+            if array.shape[1:] != self.probs.shape
+        }
+        if wrong:
+            raise ShapeError(
+                f"evidence is about {len(self.y)} guide rows with probabilities "
+                f"{self.probs.shape}, but these do not align: {wrong}."
+            )

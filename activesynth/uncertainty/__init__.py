@@ -1,0 +1,1 @@
+"""How unsure a model is, sample by sample, and where it is too unsure."""
