@@ -1,0 +1,72 @@
+"""Campaign files and recorded campaigns: ``config schema``, ``config check``, ``campaign list``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from activesynth.cli.output import AsJson, print_json, print_rows
+from activesynth.cli.session import connected, settings
+
+if TYPE_CHECKING:
+    from activesynth.config.campaign import CampaignConfig
+
+config = typer.Typer(help="Campaign files.", no_args_is_help=True)
+campaign = typer.Typer(help="Campaigns.", no_args_is_help=True)
+
+
+@config.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a campaign file, for editors."""
+    from activesynth.config.campaign import campaign_schema
+
+    print_json(campaign_schema())
+
+
+@config.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="The campaign file.")], as_json: AsJson = False
+) -> None:
+    """Check a campaign file and every part and parameter named in it."""
+    from activesynth.bootstrap import catalog
+    from activesynth.config.campaign import read_campaign
+    from activesynth.steps.begin import check_parts
+
+    found = read_campaign(file)
+    check_parts(catalog(), found)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print(f"{file}: campaign {found.name!r} is valid.")
+
+
+@campaign.command("list")
+def list_campaigns(as_json: AsJson = False) -> None:
+    """List the campaign files there are, and those the platform has recorded."""
+    folder = settings().campaigns
+    with connected() as platform:
+        recorded = {str(row["name"]): row for row in platform.reader.campaigns()}
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    rows = [
+        {
+            "name": name,
+            "file": str(files.get(name, "")),
+            "iterations": recorded.get(name, {}).get("iterations", 0),
+            "head": recorded.get(name, {}).get("head"),
+        }
+        for name in sorted({*files, *recorded})
+    ]
+    print_rows(rows, as_json=as_json, empty=f"no campaign files in {folder}, and none recorded.")
+
+
+def campaign_file(name: str) -> CampaignConfig:
+    """Read the file of a campaign that is named on the command line.
+
+    Raises:
+        ConfigurationError: If there is none; the message names those there are.
+    """
+    from activesynth.config.campaign import read_campaign
+
+    return read_campaign(settings().campaigns / f"{name}.yaml")

@@ -1,0 +1,117 @@
+"""Progress on stderr: bars on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from activesynth.domain.platform import Report
+
+LINE_SECONDS = 5.0
+
+
+@contextmanager
+def progress(stream: TextIO | None = None) -> Iterator[Report]:
+    """Give a report that shows step, rate and remaining time while the block runs."""
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield Lines(stream)
+        return
+    with _bars(stream) as report:
+        yield report
+
+
+def notice(text: str) -> None:
+    """Tell a person something that is no result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(slots=True)
+class _Work:
+    began: float
+    spoken: float
+    first: int
+
+
+@dataclass(slots=True)
+class Lines:
+    """One line when work starts, when it ends, and every few seconds in between."""
+
+    stream: TextIO
+    now: Callable[[], float] = time.monotonic
+    _work: dict[str, _Work] = field(default_factory=dict)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Take one report of the running step."""
+        moment = self.now()
+        work = self._work.get(what)
+        if work is None:
+            self._work[what] = work = _Work(moment, moment, done)
+        elif done < total and moment - work.spoken < LINE_SECONDS:
+            return
+        work.spoken = moment
+        if done >= total:
+            del self._work[what]
+        text = line(what, done, total, seconds=moment - work.began, first=work.first)
+        print(text, file=self.stream, flush=True)
+
+
+def line(what: str, done: int, total: int, *, seconds: float, first: int = 0) -> str:
+    """Say how far work is: share, rate per second, and the seconds that remain at that rate.
+
+    Args:
+        what: The step and its shard.
+        done: How many parts are done.
+        total: How many parts there are.
+        seconds: How long the parts after ``first`` took.
+        first: How many parts were done when the time began to run.
+    """
+    if done >= total:
+        return f"{what}: done in {duration(seconds)}"
+    if done <= first or seconds <= 0:
+        return f"{what}: {done}/{total}"
+    rate = (done - first) / seconds
+    left = duration((total - done) / rate)
+    return f"{what}: {done}/{total}, {rate:.3g}/s, {left} left"
+
+
+def duration(seconds: float) -> str:
+    """Return ``12 s`` or ``3 min 05 s``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+@contextmanager
+def _bars(stream: TextIO) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TaskID, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+    )
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
+        if done >= total:
+            seconds = bars.tasks[bars.task_ids.index(tasks[what])].elapsed or 0.0
+            bars.remove_task(tasks.pop(what))
+            bars.console.print(line(what, done, total, seconds=seconds), markup=False)
+
+    with bars:
+        yield report

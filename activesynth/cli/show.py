@@ -1,0 +1,116 @@
+"""``activesynth show``: committed facts, as a table or as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from activesynth.cli.output import AsJson, print_rows
+from activesynth.cli.session import connected
+from activesynth.errors import ConfigurationError
+
+app = typer.Typer(help="Committed facts, read from the database.", no_args_is_help=True)
+
+Campaign = Annotated[str, typer.Argument(help="The campaign's name.")]
+Iteration = Annotated[
+    int | None, typer.Option("--iteration", min=0, help="Only this iteration; all unless given.")
+]
+
+
+@app.command("campaigns")
+def campaigns(as_json: AsJson = False) -> None:
+    """Show every campaign with its head version and last lift."""
+    with connected() as platform:
+        rows = platform.reader.campaigns()
+    print_rows(rows, as_json=as_json, empty="no campaign has been run yet.")
+
+
+@app.command("iterations")
+def iterations(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show the committed iterations of a campaign: decision, reason, version, seconds."""
+    with connected(campaign) as platform:
+        rows = platform.reader.iterations(campaign)
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no committed iteration.")
+
+
+@app.command("weaknesses")
+def weaknesses(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show the history of every weakness: gap, interval, number of rows, state."""
+    with connected(campaign) as platform:
+        rows = platform.reader.weaknesses(campaign)
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no weakness on record.")
+
+
+@app.command("samples")
+def samples(
+    campaign: Campaign,
+    iteration: Iteration = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many rows.")] = 50,
+    after: Annotated[str, typer.Option(help="Go on after this sample id.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show synthetic samples with verdict, reason, weakness and scores, ordered by id."""
+    with connected(campaign) as platform:
+        rows = platform.reader.samples(campaign, iteration=iteration, limit=limit, after=after)
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no synthetic samples.")
+
+
+@app.command("sample")
+def sample(
+    sample_id: Annotated[str, typer.Argument(help="The sample's id.")], as_json: AsJson = False
+) -> None:
+    """Show everything about one sample: weakness, generator, verdict, versions and models."""
+    with connected() as platform:
+        rows = platform.reader.sample(sample_id)
+    if not rows:
+        raise ConfigurationError(
+            f"no sample {sample_id!r}; `activesynth show samples CAMPAIGN` lists the ids."
+        )
+    print_rows(rows, as_json=as_json, empty="")
+
+
+@app.command("lineage")
+def lineage(
+    campaign: Campaign,
+    version: Annotated[
+        str | None, typer.Option("--version", help="A version's digest; the head unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a dataset version and its ancestors up to the root."""
+    with connected(campaign) as platform:
+        start = version or platform.lineage.campaign(campaign).head
+        rows = platform.reader.ancestry(start) if start else []
+    if version and not rows:
+        raise ConfigurationError(
+            f"no committed version {version!r}; `activesynth show lineage {campaign}` lists them."
+        )
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no dataset version yet.")
+
+
+@app.command("metrics")
+def metrics(
+    campaign: Campaign,
+    iteration: Iteration = None,
+    name: Annotated[str | None, typer.Option("--name", help="Only this metric.")] = None,
+    arm: Annotated[str | None, typer.Option("--arm", help="Only this arm.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every number with its interval, by iteration, arm, split and slice."""
+    with connected(campaign) as platform:
+        found = platform.reader.metrics(campaign, iteration)
+    rows = [
+        row
+        for row in found
+        if (name is None or row["name"] == name) and (arm is None or row["arm"] == arm)
+    ]
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no such metrics.")
+
+
+@app.command("costs")
+def costs(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show seconds, device and peak memory per iteration and step."""
+    with connected(campaign) as platform:
+        rows = platform.reader.step_costs(campaign)
+    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no recorded steps.")

@@ -1,0 +1,123 @@
+"""The report of a campaign: one HTML file that needs no network and trusts no text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from activesynth.config.campaign import CampaignConfig
+from activesynth.domain.platform import Platform
+from activesynth.errors import PlatformStateError
+from activesynth.experiments import plots
+from activesynth.experiments.gallery import Gallery, galleries
+from activesynth.experiments.page import PAGE
+from activesynth.experiments.summary import CampaignSummary, summarise
+from activesynth.experiments.words import PlainWords, interval, plain_words, points
+
+_WEAKNESS_COLUMNS = ("iteration", "title", "kind", "state", "gap", "low", "high", "n")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the page shows."""
+
+    summary: CampaignSummary
+    words: PlainWords
+    weaknesses: Sequence[Mapping[str, Any]]
+    galleries: tuple[Gallery, ...]
+    written: datetime
+
+
+def collect(platform: Platform, config: CampaignConfig) -> Report:
+    """Read a campaign's committed rows and the pictures that belong to them."""
+    summary = summarise_campaign(platform, config)
+    numbers = [turn.number for turn in summary.iterations]
+    return Report(
+        summary,
+        plain_words(summary),
+        platform.reader.weaknesses(config.name),
+        galleries(platform, config.name, numbers),
+        platform.clock.now(),
+    )
+
+
+def summarise_campaign(platform: Platform, config: CampaignConfig) -> CampaignSummary:
+    """Summarise a campaign under the metric and control that its config names."""
+    return summarise(
+        platform.reader,
+        config.name,
+        metric=config.evaluation.metric,
+        control=config.evaluation.control,
+    )
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; all text in it is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"interval": interval, "points": points, "share": _share}
+    template = environment.from_string(PAGE)
+    return template.render(
+        report=report,
+        summary=report.summary,
+        arms=list(dict.fromkeys(a for t in report.summary.iterations for a in t.arms)),
+        weakness_columns=_WEAKNESS_COLUMNS,
+        figures=_figures(report.summary),
+        plotly=_plotly(),
+        script_json=_script_json,
+    )
+
+
+def write_report(report: Report, path: Path) -> Path:
+    """Write the page, whole or not at all, and return its absolute path."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(render(report), encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def _figures(summary: CampaignSummary) -> dict[str, list[plots.Figure]]:
+    return {
+        "arms": [plots.arm_curves(summary, metric) for metric in summary.shown_metrics],
+        "lift": [plots.lift_curve(summary)],
+        "state": [plots.state_curves(summary)],
+        "acceptance": [plots.acceptance_bars(summary)],
+        "seconds": [plots.step_bars(summary)],
+    }
+
+
+def _script_json(document: Any) -> str:
+    """Encode for a script element: no text can end the element or begin another one."""
+    from markupsafe import Markup
+
+    text = json.dumps(document, allow_nan=False)
+    for char in "<>&":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704 - every character that HTML knows is replaced above
+
+
+def _plotly() -> str:
+    """Return plotly.js from the wheel; importing plotly itself would cost a second."""
+    from importlib.util import find_spec
+
+    from markupsafe import Markup
+
+    spec = find_spec("plotly")
+    for folder in spec.submodule_search_locations or [] if spec else []:
+        found = Path(folder) / "package_data" / "plotly.min.js"
+        if found.exists():
+            return Markup(found.read_text(encoding="utf-8"))  # noqa: S704 - the wheel's own code
+    raise PlatformStateError("plotly is not installed; run `make setup`.")
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"

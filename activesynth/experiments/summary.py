@@ -1,0 +1,230 @@
+"""The numbers of a campaign, taken from committed rows and put side by side per iteration."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from activesynth.domain.ports import LineageReader
+
+ARM_METRICS = ("balanced_accuracy", "macro_f1")
+"""Shown for every arm beside the campaign's primary metric."""
+
+TARGETED = "targeted"
+_PAGE = 1000
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One number with its interval, and the number of rows behind it (0 if not recorded)."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the interval lies above zero; an estimate without one shows nothing."""
+        return self.low is not None and self.low > 0
+
+    @property
+    def is_shown_negative(self) -> bool:
+        """Whether the interval lies below zero."""
+        return self.high is not None and self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class IterationSummary:
+    """One committed iteration.
+
+    Attributes:
+        number: Its number, from 0.
+        decision: ``promoted`` or ``refused``, with ``reason`` in a sentence.
+        version: Digest of the dataset version it committed, None if there was nothing to add.
+        labels: Labels of real rows that were bought.
+        candidates: Synthetic samples made, all arms together.
+        accepted: How many of them passed the screen.
+        rejected: How many did not, by reason.
+        arms: Arm to metric name to estimate, on guide.
+        lift: ``targeted`` minus the named control, paired, in points of the primary metric.
+        uncertain_share: Share of guide rows in U_tau, in [0, 1].
+        evenness: Cluster entropy D over ln C, in [0, 1].
+        opened: Titles of weaknesses first seen here; ``closed`` and ``regressed`` likewise.
+        seconds: Seconds per step, shards added up.
+        detectable_lift: The smallest lift the gate could have shown, None if not recorded.
+        gate_rows: Rows behind the gate's decision.
+    """
+
+    number: int
+    decision: str
+    reason: str
+    version: str | None
+    labels: int = 0
+    candidates: int = 0
+    accepted: int = 0
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    arms: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    lift: Estimate | None = None
+    uncertain_share: Estimate | None = None
+    evenness: Estimate | None = None
+    opened: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    regressed: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    detectable_lift: float | None = None
+    gate_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignSummary:
+    """A campaign's committed iterations, oldest first.
+
+    ``control`` is the arm that lift is measured against and ``metric`` the primary metric.
+    """
+
+    name: str
+    metric: str
+    control: str
+    iterations: tuple[IterationSummary, ...]
+
+    @property
+    def shown_metrics(self) -> tuple[str, ...]:
+        """The metrics shown for every arm, the primary one first."""
+        return (self.metric, *(name for name in ARM_METRICS if name != self.metric))
+
+
+def summarise(
+    reader: LineageReader, campaign: str, *, metric: str, control: str
+) -> CampaignSummary:
+    """Read a campaign's committed rows and lay them out by iteration.
+
+    Args:
+        reader: Where committed facts are read.
+        campaign: Its name.
+        metric: The primary metric, as the campaign names it.
+        control: The arm that lift is measured against, as the campaign names it.
+    """
+    metrics = _by_iteration(reader.metrics(campaign))
+    costs = _by_iteration(reader.step_costs(campaign))
+    changes = weakness_changes(reader.weaknesses(campaign))
+    iterations = tuple(
+        _iteration(
+            row,
+            metrics.get(int(row["iteration"]), []),
+            costs.get(int(row["iteration"]), []),
+            changes.get(int(row["iteration"]), {}),
+            list(all_samples(reader, campaign, int(row["iteration"]))),
+        )
+        for row in sorted(reader.iterations(campaign), key=lambda row: int(row["iteration"]))
+    )
+    return CampaignSummary(campaign, metric, control, iterations)
+
+
+def all_samples(reader: LineageReader, campaign: str, iteration: int) -> Iterator[Row]:
+    """Go through all synthetic samples of an iteration, page by page."""
+    after = ""
+    while page := reader.samples(campaign, iteration=iteration, limit=_PAGE, after=after):
+        yield from page
+        after = str(page[-1]["id"])
+        if len(page) < _PAGE:
+            return
+
+
+def weakness_changes(rows: Iterable[Row]) -> dict[int, dict[str, list[str]]]:
+    """Return iteration to change (``opened``, ``closed``, ``regressed``) to weakness titles.
+
+    A weakness opens where it is first seen open; closed and regressed count where the state
+    differs from the one before.
+    """
+    changes: dict[int, dict[str, list[str]]] = {}
+    states: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: int(row["iteration"])):
+        key, state = str(row["weakness"]), str(row["state"])
+        if states.get(key) != state:
+            change = "opened" if state == "open" else state
+            seen = changes.setdefault(int(row["iteration"]), {})
+            seen.setdefault(change, []).append(str(row["title"]))
+        states[key] = state
+    return changes
+
+
+def _iteration(
+    row: Row, metrics: list[Row], costs: list[Row], changes: dict[str, list[str]], made: list[Row]
+) -> IterationSummary:
+    over_all = [m for m in metrics if m["slice"] == "all" and int(m["seed"]) < 0]
+    facts = {key: value for cost in costs for key, value in (cost.get("facts") or {}).items()}
+    detectable = facts.get("detectable_lift")
+    return IterationSummary(
+        number=int(row["iteration"]),
+        decision=str(row["decision"] or ""),
+        reason=str(row["reason"] or ""),
+        version=row["version"],
+        labels=int(facts.get("labels_bought", 0)),
+        candidates=len(made),
+        accepted=sum(sample["verdict"] == "accepted" for sample in made),
+        rejected=_reasons(made),
+        arms=_arms(over_all),
+        lift=_single(over_all, "lift"),
+        uncertain_share=_single(over_all, "uncertain_share"),
+        evenness=_single(over_all, "evenness"),
+        opened=tuple(changes.get("opened", ())),
+        closed=tuple(changes.get("closed", ())),
+        regressed=tuple(changes.get("regressed", ())),
+        seconds=_seconds(costs),
+        detectable_lift=None if detectable is None else float(detectable),
+        gate_rows=int(facts.get("gate_rows", 0)),
+    )
+
+
+def _reasons(made: Iterable[Row]) -> dict[str, int]:
+    counts = Counter(
+        str(sample["verdict_reason"] or "no reason recorded")
+        for sample in made
+        if sample["verdict"] != "accepted"
+    )
+    return dict(counts.most_common())
+
+
+def _arms(rows: Iterable[Row]) -> dict[str, dict[str, Estimate]]:
+    arms: dict[str, dict[str, Estimate]] = {}
+    for row in rows:
+        if row["split"] == "guide":
+            arms.setdefault(str(row["arm"]), {})[str(row["name"])] = _estimate(row)
+    return arms
+
+
+def _single(rows: Iterable[Row], name: str) -> Estimate | None:
+    for row in rows:
+        if row["name"] == name:
+            return _estimate(row)
+    return None
+
+
+def _estimate(row: Row) -> Estimate:
+    low, high = row["low"], row["high"]
+    return Estimate(
+        float(row["value"]),
+        None if low is None else float(low),
+        None if high is None else float(high),
+        int(row["n"] or 0),
+    )
+
+
+def _seconds(costs: Iterable[Row]) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for row in costs:
+        step = str(row["step"])
+        seconds[step] = seconds.get(step, 0.0) + float(row["seconds"] or 0.0)
+    return seconds
+
+
+def _by_iteration(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    grouped: dict[int, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(int(row["iteration"]), []).append(row)
+    return grouped

@@ -1,0 +1,143 @@
+"""What the numbers say and what they do not, in plain words.
+
+The one rule: an interval that includes zero shows nothing, in either direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from activesynth.experiments.summary import (
+    TARGETED,
+    CampaignSummary,
+    Estimate,
+    IterationSummary,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainWords:
+    """Sentences about what was gained, what was not, and what could not have been seen."""
+
+    gained: tuple[str, ...]
+    not_gained: tuple[str, ...]
+    limits: tuple[str, ...]
+
+
+def plain_words(summary: CampaignSummary) -> PlainWords:
+    """Say in sentences what a campaign has shown so far."""
+    if not summary.iterations:
+        return PlainWords(
+            (), ("Nothing yet: no iteration of this campaign has been committed.",), ()
+        )
+    gained: list[str] = []
+    missing: list[str] = []
+    for iteration in summary.iterations:
+        _say_lift(summary, iteration, gained, missing)
+        _say_decision(iteration, gained, missing)
+        _say_weaknesses(iteration, gained, missing)
+    _say_real_rows(summary, gained, missing)
+    _say_uncertain_share(summary, gained, missing)
+    return PlainWords(tuple(gained), tuple(missing), tuple(_limits(summary)))
+
+
+def points(value: float) -> str:
+    """Return a difference of shares as signed percentage points."""
+    return f"{100 * value:+.1f} points"
+
+
+def interval(estimate: Estimate, scale: float = 1.0, digits: int = 3) -> str:
+    """Return ``value [low, high]``, or the value alone where no interval is recorded."""
+    text = f"{estimate.value * scale:.{digits}f}"
+    if estimate.low is None or estimate.high is None:
+        return text
+    return f"{text} [{estimate.low * scale:.{digits}f}, {estimate.high * scale:.{digits}f}]"
+
+
+def _say_lift(
+    summary: CampaignSummary, iteration: IterationSummary, gained: list[str], missing: list[str]
+) -> None:
+    lift, what = iteration.lift, f"against `{summary.control}` in {summary.metric}"
+    where = f"Iteration {iteration.number}"
+    if lift is None:
+        missing.append(f"{where}: no lift was recorded.")
+        return
+    text = f"{where}: the lift of targeted data {what} is {points(lift.value)}"
+    if lift.low is not None and lift.high is not None:
+        text += f", interval {100 * lift.low:+.1f} to {100 * lift.high:+.1f}"
+    if lift.is_shown:
+        gained.append(f"{text}: shown.")
+    elif lift.is_shown_negative:
+        missing.append(f"{text}: targeted data did harm here.")
+    elif lift.low is None:
+        missing.append(f"{text}, without an interval: not shown.")
+    else:
+        missing.append(f"{text}: not shown, for the interval includes zero.")
+
+
+def _say_decision(iteration: IterationSummary, gained: list[str], missing: list[str]) -> None:
+    where = f"Iteration {iteration.number}"
+    reason = iteration.reason.rstrip(".")
+    if iteration.decision == "promoted":
+        gained.append(f"{where}: the gate promoted the new dataset and model ({reason}).")
+        return
+    labels = (
+        f" The {iteration.labels} bought labels are kept: they are in the next version."
+        if iteration.labels and iteration.version
+        else ""
+    )
+    missing.append(f"{where}: the gate refused ({reason}).{labels}")
+
+
+def _say_weaknesses(iteration: IterationSummary, gained: list[str], missing: list[str]) -> None:
+    where = f"Iteration {iteration.number}"
+    if iteration.closed:
+        gained.append(f"{where}: closed on fresh rows: {', '.join(iteration.closed)}.")
+    if iteration.regressed:
+        missing.append(f"{where}: closed before and back again: {', '.join(iteration.regressed)}.")
+
+
+def _say_real_rows(summary: CampaignSummary, gained: list[str], missing: list[str]) -> None:
+    """Compare the last ``targeted`` model with the first ``real`` one: two unpaired intervals."""
+    first, last = summary.iterations[0], summary.iterations[-1]
+    before = first.arms.get("real", {}).get(summary.metric)
+    after = last.arms.get(TARGETED, {}).get(summary.metric)
+    if before is None or after is None:
+        return
+    labels = sum(iteration.labels for iteration in summary.iterations)
+    text = (
+        f"From `real` in iteration {first.number} to `{TARGETED}` in iteration {last.number}, "
+        f"{summary.metric} went from {interval(before)} to {interval(after)}, "
+        f"with {labels} labels bought in between"
+    )
+    if after.low is not None and before.high is not None and after.low > before.high:
+        gained.append(f"{text}: the intervals do not overlap.")
+    else:
+        missing.append(f"{text}: the intervals overlap or are missing, so no gain is shown.")
+
+
+def _say_uncertain_share(summary: CampaignSummary, gained: list[str], missing: list[str]) -> None:
+    first, last = summary.iterations[0], summary.iterations[-1]
+    before, after = first.uncertain_share, last.uncertain_share
+    if before is None or after is None or first is last:
+        return
+    text = (
+        f"The uncertain share of guide went from {100 * before.value:.1f} % to "
+        f"{100 * after.value:.1f} %"
+    )
+    if after.high is not None and before.low is not None and after.high < before.low:
+        gained.append(f"{text}: the intervals do not overlap.")
+    else:
+        missing.append(f"{text}: within what chance does to so few rows.")
+
+
+def _limits(summary: CampaignSummary) -> list[str]:
+    last = summary.iterations[-1]
+    if last.detectable_lift is None:
+        return ["How small a lift this data could show was not recorded."]
+    rows = f"With {last.gate_rows} rows" if last.gate_rows else "With the rows"
+    return [
+        f"{rows} in the gate, a lift under about {100 * last.detectable_lift:.1f} points would "
+        "most likely stay unseen, however real it was: absence of a gain here is no proof that "
+        "there is none."
+    ]
