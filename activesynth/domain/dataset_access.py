@@ -9,7 +9,7 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.ports import ObjectStore
-from activesynth.domain.samples import SampleSet, concatenate
+from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
 from activesynth.errors import ConfigurationError
 
 MAX_SHARD_BYTES = 64 * 1024 * 1024
@@ -85,6 +85,17 @@ def load_oracle(objects: ObjectStore, manifest: DatasetManifest) -> dict[str, in
         return {}
     rows = load_rows(objects, manifest.oracle)
     return dict(zip(rows.ids.tolist(), rows.y.tolist(), strict=True))
+
+
+def write_quarantine(
+    objects: ObjectStore, ids: Array, groups: Array, reasons: Array
+) -> tuple[ShardRef, ...]:
+    """Store the ids, groups and reasons ``(n,)`` of rows that were read and kept out."""
+    if not len(ids):
+        return ()
+    empty = np.zeros((len(ids), 0), np.uint8)
+    unlabelled = np.full(len(ids), UNLABELLED, np.int64)
+    return write_rows(objects, SampleSet(ids, empty, unlabelled, groups, {"reason": reasons}))
 
 
 def _write_shard(objects: ObjectStore, samples: SampleSet) -> ShardRef:

@@ -1,0 +1,43 @@
+"""What the lineage database is told about the rows of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from activesynth.domain.dataset_access import load_rows
+from activesynth.domain.documents import SPLITS, DatasetManifest, ShardRef
+from activesynth.domain.ports import ObjectStore
+from activesynth.domain.records import MemberRow, SampleRow
+from activesynth.domain.samples import UNLABELLED
+
+
+def real_rows(objects: ObjectStore, refs: Sequence[ShardRef]) -> tuple[SampleRow, ...]:
+    """Return one row per real sample in the shards, with shard and position."""
+    return tuple(
+        SampleRow(name, "real", ref.blob, row, None if label == UNLABELLED else label)
+        for ref in refs
+        for rows in [load_rows(objects, [ref])]
+        for row, (name, label) in enumerate(zip(rows.ids.tolist(), rows.y.tolist(), strict=True))
+    )
+
+
+def member_rows(objects: ObjectStore, manifest: DatasetManifest) -> tuple[MemberRow, ...]:
+    """Return every sample's place in the manifest, each sample once.
+
+    A pool row whose label was bought is a member of train only. Synthetic rows are members of
+    the split ``synthetic`` with their weight, real rows weigh 1.
+    """
+    digest = manifest.digest
+    places: dict[str, tuple[str, float]] = {}
+    for split in reversed(SPLITS):  # train last, so that it takes bought rows from the pool
+        for ref in manifest.splits.get(split, ()):
+            for name in load_rows(objects, [ref]).ids.tolist():
+                places[name] = (split, 1.0)
+    for ref in manifest.synthetic:
+        rows = load_rows(objects, [ref])
+        weights = rows.columns["weight"].tolist() if "weight" in rows.columns else [1.0] * len(rows)
+        for name, weight in zip(rows.ids.tolist(), weights, strict=True):
+            places[name] = ("synthetic", float(weight))
+    return tuple(
+        MemberRow(digest, name, split, weight) for name, (split, weight) in sorted(places.items())
+    )

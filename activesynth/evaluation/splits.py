@@ -1,0 +1,179 @@
+"""Drawing splits that share no sample, no group and no near duplicate, and checking them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.samples import UNLABELLED
+from activesynth.errors import InputError, ShapeError
+from activesynth.evaluation.near_duplicates import (
+    has_near_duplicate,
+    joined,
+    near_duplicate_groups,
+)
+
+GROWING = ("train", "pool")
+"""The splits that later rows may enter; all others are guarded from them."""
+
+
+def connected_groups(groups: Array, x: Array, near_duplicate: float) -> Array:
+    """Merge groups that near duplicates connect.
+
+    Args:
+        groups: What must stay together, shape ``(n,)``, unicode.
+        x: Rows as from ``unit_scaled``, shape ``(n, features)``.
+        near_duplicate: Root-mean-square difference per feature under which two rows are one.
+
+    Returns:
+        The alphabetically first group name of each component, shape ``(n,)``.
+    """
+    names, own = np.unique(groups, return_inverse=True)
+    component = near_duplicate_groups(x, near_duplicate)
+    merged = joined(own, len(names) + component, len(names) + len(x))[own]
+    first = np.full(len(names) + len(x), len(names))
+    np.minimum.at(first, merged, own)
+    result: Array = names[first[merged]]
+    return result
+
+
+def draw_splits(
+    y: Array,
+    groups: Array,
+    x: Array,
+    shares: Mapping[str, float],
+    *,
+    near_duplicate: float,
+    seed: int,
+) -> dict[str, Array]:
+    """Divide rows into splits, stratified by class as far as groups allow.
+
+    Groups of several rows go, largest first, where their classes are missing most; single rows
+    then fill each class up to its share. Unlabelled rows enter the pool; those whose group stands
+    in a guarded split are in no split at all.
+
+    Args:
+        y: Labels, shape ``(n,)``, ``-1`` where unknown.
+        groups: What must stay together, shape ``(n,)``.
+        x: Rows as from ``unit_scaled``, shape ``(n, features)``.
+        shares: Share of the labelled rows per split, summing to 1.
+        near_duplicate: See :func:`connected_groups`; 0 connects nothing.
+        seed: Decides between equals.
+
+    Returns:
+        Ascending row numbers per split, int64; every name in ``shares`` is there.
+
+    Raises:
+        InputError: ``too_few_groups`` if a split with a share would stay empty.
+        ShapeError: If the arguments do not align or the shares do not sum to 1.
+    """
+    if not len(y) == len(groups) == len(x) or abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise ShapeError(
+            f"draw_splits needs aligned rows and shares that sum to 1, got {len(y)} labels, "
+            f"{len(groups)} groups, {len(x)} rows and shares {dict(shares)}."
+        )
+    names = list(shares)
+    _, group = np.unique(connected_groups(groups, x, near_duplicate), return_inverse=True)
+    is_labelled = y != UNLABELLED
+    counts = np.zeros((group.max(initial=-1) + 1, max(1, int(y.max(initial=0)) + 1)))
+    np.add.at(counts, (group[is_labelled], y[is_labelled]), 1)
+    rng = np.random.default_rng(seed)
+    place = _placed(counts, np.array([shares[name] for name in names]), rng)[group]
+    splits = {
+        name: np.flatnonzero(is_labelled & (place == number)) for number, name in enumerate(names)
+    }
+    empty = [name for name in names if shares[name] > 0 and not len(splits[name])]
+    if empty:
+        raise InputError(
+            f"`splits`: nothing is left for {empty}; {int(is_labelled.sum())} labelled rows form "
+            f"only {int((counts.sum(1) > 0).sum())} groups that must stay together. Add data, "
+            "lower `splits.near_duplicate`, or set the share to 0.",
+            reason="too_few_groups",
+        )
+    if "pool" in splits:
+        growing = [names.index(name) for name in GROWING if name in names]
+        is_free = np.isin(place, growing) | (counts.sum(1)[group] == 0)
+        splits["pool"] = np.union1d(splits["pool"], np.flatnonzero(~is_labelled & is_free))
+    return splits
+
+
+def _placed(counts: Array, shares: Array, rng: np.random.Generator) -> Array:
+    """Return the split number of each group, ``counts`` being ``(groups, classes)``."""
+    missing = shares[:, np.newaxis] * counts.sum(0)
+    place = np.full(len(counts), -1)
+    size = counts.sum(1)
+    many = np.flatnonzero(size > 1)
+    many = rng.permutation(many)
+    for row in many[np.argsort(-size[many], kind="stable")]:
+        # Relative to the share: else the largest split would swallow all large groups.
+        need = (missing @ counts[row]) / np.maximum(shares, 1e-12)
+        best = int(np.argmax(np.where(shares > 0, need, -np.inf)))
+        place[row] = best
+        missing[best] -= counts[row]
+    for label in range(counts.shape[1]):
+        single = rng.permutation(np.flatnonzero((size == 1) & (counts[:, label] == 1)))
+        place[single] = np.repeat(
+            np.arange(len(shares)), _filled(missing[:, label], shares, len(single))
+        )
+    return place
+
+
+def _filled(missing: Array, shares: Array, count: int) -> Array:
+    """Spread ``count`` rows over splits by what they miss; the parts sum to ``count``."""
+    wanted = np.where(shares > 0, np.maximum(missing, 0.0), 0.0)
+    wanted = wanted if wanted.sum() > 0 else shares
+    exact = wanted / wanted.sum() * count
+    parts: Array = np.floor(exact + 1e-9).astype(np.int64)
+    rest = np.argsort(-(exact - parts), kind="stable")[: count - parts.sum()]
+    parts[rest] += 1
+    return parts
+
+
+def halves(groups: Array, seed: int) -> Array:
+    """Tell which rows belong to half A, ``(n,)`` bool; a group is never divided.
+
+    The answer hangs on the group's name and the seed alone, so it does not change when rows are
+    added. Pass the groups of a guide split, not the sample ids, where groups matter.
+    """
+    names, inverse = np.unique(groups, return_inverse=True)
+    is_a = [hashlib.sha256(f"half|{seed}|{name}".encode()).digest()[0] < 128 for name in names]
+    return np.array(is_a, bool)[inverse]
+
+
+def leaks(
+    ids: Mapping[str, Array],
+    groups: Mapping[str, Array],
+    x: Mapping[str, Array],
+    *,
+    near_duplicate: float,
+) -> list[str]:
+    """Say, a sentence each, what two splits share that they must not; empty when all is well.
+
+    Train and pool count as one, since the pool's rows move to train. All mappings are from split
+    to aligned rows; ``x`` as from ``unit_scaled`` with one scale for all.
+    """
+    sides = {
+        "train and pool": [name for name in GROWING if name in ids],
+        **{name: [name] for name in ids if name not in GROWING},
+    }
+    sides = {side: members for side, members in sides.items() if members}
+    found = []
+    for one, other in combinations(sides, 2):
+        for what, arrays in (("samples", ids), ("groups", groups)):
+            left, right = _together(arrays, sides[one]), _together(arrays, sides[other])
+            shared = len(np.intersect1d(left, right))
+            if shared:
+                found.append(f"{one} and {other} share {shared} {what}")
+        left, right = _together(x, sides[one]), _together(x, sides[other])
+        near = int(has_near_duplicate(left, right, near_duplicate).sum())
+        if near:
+            found.append(f"{near} rows of {one} are near duplicates of rows in {other}")
+    return found
+
+
+def _together(arrays: Mapping[str, Array], names: list[str]) -> Array:
+    return np.concatenate([arrays[name] for name in names])

@@ -1,0 +1,1 @@
+"""Use cases around the loop: ingest, refresh, export, and sending events out."""

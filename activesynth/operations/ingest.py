@@ -1,0 +1,161 @@
+"""From a source to a campaign's root dataset version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from activesynth.config.campaign import CampaignConfig
+from activesynth.domain.canonical import Array, derive_seed
+from activesynth.domain.dataset_access import write_oracle, write_quarantine, write_rows
+from activesynth.domain.dataset_rows import member_rows, real_rows
+from activesynth.domain.documents import SPLITS, DatasetManifest
+from activesynth.domain.platform import Platform
+from activesynth.domain.records import Bundle, VersionRow
+from activesynth.domain.samples import UNLABELLED, SampleSet
+from activesynth.evaluation.near_duplicates import unit_scaled
+from activesynth.evaluation.scarcity import limit_labels, long_tail
+from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
+from activesynth.operations.reading import read_source
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest left.
+
+    Attributes:
+        version: Digest of the head dataset version.
+        created: Whether this call made it.
+        rows: Rows per split.
+        duplicates: Exact copies that the source dropped.
+        conflicts: Ids of rows whose copies carry another label.
+        kept_out: Rows in no split, by reason.
+        leaks: What splits share that they must not, a sentence each; empty when all is well.
+    """
+
+    version: str
+    created: bool
+    rows: Mapping[str, int]
+    duplicates: int = 0
+    conflicts: tuple[str, ...] = ()
+    kept_out: Mapping[str, int] | None = None
+    leaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Row numbers per split, and for each row the reason it is in none (empty text if it is)."""
+
+    splits: Mapping[str, Array]
+    reasons: Array
+
+
+def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
+    """Register the campaign and, where it has no data yet, draw splits and commit the root.
+
+    Ingesting again changes nothing but the recorded config; new data comes by ``refresh``.
+
+    Raises:
+        InputError: If the source cannot be read or is too small for the splits.
+        ConflictError: If somebody else committed another root meanwhile.
+    """
+    record = platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
+    if record.head is not None:
+        manifest = DatasetManifest.decode(platform.objects.get(record.head))
+        return IngestResult(record.head, False, _sizes(manifest))
+    platform.report("reading the source", 0, 3)
+    data = read_source(config, platform)
+    platform.report("drawing splits", 1, 3)
+    near_duplicate = config.splits.near_duplicate
+    scaled = unit_scaled(data.samples.x)
+    samples = SampleSet(
+        data.samples.ids,
+        data.samples.x,
+        data.samples.y,
+        connected_groups(data.samples.groups, scaled, near_duplicate),
+        {**data.samples.columns, "source_group": data.samples.groups},
+    )
+    drawn = _draw(config, samples, scaled)
+    found = leaks(
+        {name: samples.ids[rows] for name, rows in drawn.splits.items()},
+        {name: samples.groups[rows] for name, rows in drawn.splits.items()},
+        {name: scaled[rows] for name, rows in drawn.splits.items()},
+        near_duplicate=near_duplicate,
+    )
+    platform.report("writing shards", 2, 3)
+    manifest = _write(config, data.classes, samples, drawn, platform)
+    created = _commit(config.name, manifest, platform)
+    platform.report("ingested", 3, 3)
+    reasons, counts = np.unique(drawn.reasons[drawn.reasons != ""], return_counts=True)
+    return IngestResult(
+        manifest.digest,
+        created,
+        _sizes(manifest),
+        data.duplicates,
+        data.conflicts,
+        dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
+        tuple(found),
+    )
+
+
+def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array) -> _Drawn:
+    shares = {name: getattr(config.splits, name) for name in SPLITS}
+    seed = derive_seed("splits", config.seed)
+    splits = draw_splits(samples.y, samples.groups, scaled, shares, near_duplicate=0.0, seed=seed)
+    reasons = np.full(len(samples), "group_in_guarded_split")
+    train = splits["train"]
+    tail = train[long_tail(samples.y[train], config.sampling.long_tail, seed)]
+    kept = tail
+    if config.sampling.label_budget is not None:
+        kept = tail[limit_labels(samples.y[tail], config.sampling.label_budget, seed)]
+    splits["pool"] = np.union1d(splits["pool"], np.setdiff1d(tail, kept))
+    splits["train"] = kept
+    for rows in splits.values():
+        reasons[rows] = ""
+    reasons[np.setdiff1d(train, tail)] = "long_tail"
+    return _Drawn(splits, reasons)
+
+
+def _write(
+    config: CampaignConfig,
+    classes: tuple[str, ...],
+    samples: SampleSet,
+    drawn: _Drawn,
+    platform: Platform,
+) -> DatasetManifest:
+    """Write all shards, then the manifest; the pool's labels go to the oracle only."""
+    objects = platform.objects
+    pool = samples.take(drawn.splits["pool"])
+    visible = {name: samples.take(rows) for name, rows in drawn.splits.items()}
+    visible["pool"] = pool.with_labels(np.full(len(pool), UNLABELLED))
+    has_label = pool.y != UNLABELLED
+    out = drawn.reasons != ""
+    manifest = DatasetManifest(
+        modality=config.modality,
+        classes=classes,
+        parent=None,
+        splits={name: write_rows(objects, rows) for name, rows in visible.items()},
+        oracle=write_oracle(objects, pool.ids[has_label], pool.y[has_label]),
+        quarantine=write_quarantine(
+            objects, samples.ids[out], samples.groups[out], drawn.reasons[out]
+        ),
+    )
+    objects.put(manifest.encode())
+    return manifest
+
+
+def _commit(campaign: str, manifest: DatasetManifest, platform: Platform) -> bool:
+    bundle = Bundle(
+        version=VersionRow(manifest.digest, None, "root", _sizes(manifest)),
+        samples=tuple(
+            row for refs in manifest.splits.values() for row in real_rows(platform.objects, refs)
+        ),
+        members=member_rows(platform.objects, manifest),
+    )
+    return platform.lineage.commit_version(campaign, bundle, expected_head=None)
+
+
+def _sizes(manifest: DatasetManifest) -> dict[str, int]:
+    return {name: sum(ref.rows for ref in refs) for name, refs in manifest.splits.items()}
