@@ -49,6 +49,17 @@ class RunningPostgres:
         """Return the command that opens ``psql`` on one of ``DATABASES``, as its owner."""
         return _psql(self.sockets, user=database, database=database)
 
+    def query(self, database: str, statement: str) -> str:
+        """Run one statement on one of ``DATABASES`` and return its rows, unaligned.
+
+        Raises:
+            PlatformStateError: If the server refuses it.
+        """
+        done = _run([*self.psql_command(database), "-XqAt", "-c", statement])
+        if done.returncode != 0:
+            raise PlatformStateError(f"PostgreSQL refused {statement!r}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
 
 class PostgresServer:
     """The server whose data lies in ``data``; what runs is read from /proc, never remembered."""
@@ -141,14 +152,7 @@ class PostgresServer:
         private_folder(draft)
         options = ["-U", _ADMINISTRATOR, "--auth=trust", "--encoding=UTF8", "--locale=C"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        done = subprocess.run(
-            [*_as_ordinary_user(), str(binaries() / "initdb"), "-D", str(draft), *options],
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            umask=0o077,
-        )
+        done = _run([*_as_ordinary_user(), str(binaries() / "initdb"), "-D", str(draft), *options])
         if done.returncode != 0:
             raise PlatformStateError(
                 f"PostgreSQL could not make its data in {draft}: {done.stderr.strip()[-500:]}; "
@@ -274,11 +278,21 @@ def _psql(sockets: Path, *, user: str, database: str) -> list[str]:
     return [str(binaries() / "psql"), *where]
 
 
+def _run(command: list[str], *, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        input=text,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        umask=0o077,
+    )
+
+
 def _answers(sockets: Path) -> bool:
     asked = [*_psql(sockets, user=_ADMINISTRATOR, database="postgres"), "-Xqtc", "SELECT 1"]
-    return (
-        subprocess.run(asked, env=_environment(), capture_output=True, check=False).returncode == 0
-    )
+    return _run(asked).returncode == 0
 
 
 def _create_databases(sockets: Path) -> None:
@@ -294,14 +308,8 @@ def _create_databases(sockets: Path) -> None:
             f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC;",
         )
     ]
-    done = subprocess.run(
-        [*_psql(sockets, user=_ADMINISTRATOR, database="postgres"), "-Xq", "-v", "ON_ERROR_STOP=1"],
-        input="\n".join(statements),
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = [*_psql(sockets, user=_ADMINISTRATOR, database="postgres"), "-Xq"]
+    done = _run([*asked, "-v", "ON_ERROR_STOP=1"], text="\n".join(statements))
     if done.returncode != 0:
         raise PlatformStateError(
             f"the databases {', '.join(DATABASES)} could not be made: {done.stderr.strip()[-500:]}"
