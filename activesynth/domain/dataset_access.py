@@ -98,6 +98,13 @@ def write_quarantine(
     return write_rows(objects, SampleSet(ids, empty, unlabelled, groups, {"reason": reasons}))
 
 
+def load_quarantine(objects: ObjectStore, manifest: DatasetManifest) -> frozenset[str]:
+    """Read the ids of rows that were read and kept out."""
+    if not manifest.quarantine:
+        return frozenset()
+    return frozenset(load_rows(objects, manifest.quarantine).ids.tolist())
+
+
 def _write_shard(objects: ObjectStore, samples: SampleSet) -> ShardRef:
     data = SampleSet(
         _narrowed(samples.ids),

@@ -1,0 +1,193 @@
+"""Taking new rows of a campaign's source into its dataset, once per logical date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from activesynth.config.campaign import CampaignConfig, parse_campaign
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import (
+    load_oracle,
+    load_quarantine,
+    load_rows,
+    write_oracle,
+    write_quarantine,
+    write_rows,
+)
+from activesynth.domain.dataset_rows import member_rows, real_rows
+from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.platform import Platform
+from activesynth.domain.records import Bundle, Event, VersionRow
+from activesynth.domain.samples import UNLABELLED, SampleSet
+from activesynth.errors import ConfigurationError, InputError
+from activesynth.operations.arrivals import Arrivals, Held, sort_arrivals
+from activesynth.operations.drift import Drift, measure_drift
+from activesynth.operations.reading import read_source
+
+_DATE = re.compile(r"[0-9A-Za-z_.:+-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshResult:
+    """What a refresh found and left.
+
+    Attributes:
+        version: Digest of the head dataset version afterwards.
+        created: Whether this call made it.
+        added: Rows that entered, per split.
+        known: Rows of the source that were already known.
+        quarantined: New rows kept out because they resemble guarded ones.
+        relabelled: Known train rows whose label in the source differs now; they are left alone.
+        drift: Distance of the new rows from the head version.
+        run_key: Deterministic id of the iteration's run that this refresh stands for.
+        should_trigger: Whether that run should be started; starting it twice is harmless.
+    """
+
+    version: str
+    created: bool
+    added: Mapping[str, int]
+    known: int
+    quarantined: int
+    relabelled: int
+    drift: Drift
+    run_key: str
+    should_trigger: bool
+
+
+def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResult:
+    """Read the source again and commit a version with its new rows, if there are any.
+
+    New labelled rows enter train, unlabelled ones the pool; under a label budget all enter the
+    pool, their labels hidden. Known pool rows that got a label since enter train.
+
+    Raises:
+        ConfigurationError: If the campaign has no data yet, or the date cannot be part of an id.
+        InputError: ``drift`` above ``refresh.max_drift``, ``new_class``, or from the source.
+        ConflictError: If an iteration is open or the head moved meanwhile.
+    """
+    if not _DATE.fullmatch(logical_date):
+        raise ConfigurationError(
+            f"logical date {logical_date!r} must be 1 to 64 letters, digits and any of _.:+-, "
+            "for instance 2026-09-01; it becomes part of the run's id."
+        )
+    record = platform.lineage.campaign(campaign)
+    if record.head is None:
+        raise ConfigurationError(
+            f"campaign {campaign!r} has no dataset version yet; ingest it before refreshing."
+        )
+    config = parse_campaign(record.config, f"campaign {campaign}")
+    manifest = DatasetManifest.decode(platform.objects.get(record.head))
+    held = _held(manifest, platform)
+    incoming = _incoming(config, manifest, platform)
+    arrivals = sort_arrivals(incoming, held, config)
+    drift = measure_drift(held.growing.x, held.unbiased_labels, arrivals.new, len(manifest.classes))
+    if drift.largest > config.refresh.max_drift:
+        raise InputError(
+            f"`refresh.max_drift`: {drift.rows} new rows differ from the head version by "
+            f"{drift.largest:.3f} beyond chance (classes {drift.classes:.3f}, features "
+            f"{drift.features:.3f}), the limit is {config.refresh.max_drift}; look at the new "
+            "data, and raise the limit if the change is meant.",
+            reason="drift",
+        )
+    version, created = record.head, False
+    if len(arrivals.train) + len(arrivals.pool):
+        child = _written(manifest, arrivals, logical_date, platform)
+        created = _commit(campaign, record.head, child, arrivals, platform)
+        version, manifest = child.digest, child
+    return RefreshResult(
+        version,
+        created,
+        {"train": len(arrivals.train), "pool": len(arrivals.pool)},
+        arrivals.known,
+        len(arrivals.quarantined),
+        arrivals.relabelled,
+        drift,
+        f"{campaign}__refresh_{logical_date}",
+        config.refresh.triggers_iteration and manifest.refreshed == logical_date,
+    )
+
+
+def _held(manifest: DatasetManifest, platform: Platform) -> Held:
+    objects = platform.objects
+    splits = {name: load_rows(objects, refs) for name, refs in manifest.splits.items() if refs}
+    return Held(splits, load_oracle(objects, manifest), load_quarantine(objects, manifest))
+
+
+def _incoming(config: CampaignConfig, manifest: DatasetManifest, platform: Platform) -> SampleSet:
+    """Read the source and number its labels as the manifest does."""
+    data = read_source(config, platform)
+    unknown = sorted(set(data.classes) - set(manifest.classes))
+    used = {data.classes[label] for label in np.unique(data.samples.y) if label != UNLABELLED}
+    if used & set(unknown):
+        raise InputError(
+            f"`source`: the classes {sorted(used & set(unknown))[:5]} are new; the campaign knows "
+            f"{list(manifest.classes)[:20]}. Correct the labels, or start a new campaign with "
+            "all classes.",
+            reason="new_class",
+        )
+    position = {name: code for code, name in enumerate(manifest.classes)}
+    codes = np.array([position.get(name, UNLABELLED) for name in data.classes] + [UNLABELLED])
+    return data.samples.with_labels(codes[data.samples.y])  # -1 reads the appended last entry
+
+
+def _written(
+    manifest: DatasetManifest, arrivals: Arrivals, logical_date: str, platform: Platform
+) -> DatasetManifest:
+    objects, splits = platform.objects, dict(manifest.splits)
+    pool = arrivals.pool
+    if len(arrivals.train):
+        splits["train"] = (*splits["train"], *write_rows(objects, arrivals.train))
+    if len(pool):
+        hidden = pool.with_labels(np.full(len(pool), UNLABELLED))
+        splits["pool"] = (*splits["pool"], *write_rows(objects, hidden))
+    has_label = pool.y != UNLABELLED
+    out = arrivals.quarantined
+    child = manifest.model_copy(
+        update={
+            "parent": manifest.digest,
+            "splits": splits,
+            "oracle": (
+                *manifest.oracle,
+                *write_oracle(objects, pool.ids[has_label], pool.y[has_label]),
+            ),
+            "quarantine": (*manifest.quarantine, *_quarantined(out, platform)),
+            "refreshed": logical_date,
+        }
+    )
+    objects.put(child.encode())
+    return child
+
+
+def _quarantined(out: SampleSet, platform: Platform) -> tuple[ShardRef, ...]:
+    reasons: Array = np.full(len(out), "resembles_guarded")
+    return write_quarantine(platform.objects, out.ids, out.groups, reasons)
+
+
+def _commit(
+    campaign: str, head: str, child: DatasetManifest, arrivals: Arrivals, platform: Platform
+) -> bool:
+    added = [
+        ref
+        for name, before in (("train", len(arrivals.train)), ("pool", len(arrivals.pool)))
+        for ref in child.splits[name]
+        if before
+    ]
+    new = set(arrivals.train.ids.tolist()) | set(arrivals.pool.ids.tolist())
+    sizes = {name: sum(ref.rows for ref in refs) for name, refs in child.splits.items()}
+    bundle = Bundle(
+        version=VersionRow(child.digest, head, "refresh", sizes),
+        samples=tuple(row for row in real_rows(platform.objects, added) if row.id in new),
+        members=member_rows(platform.objects, child),
+        events=(
+            Event(
+                f"dataset_refreshed:{child.digest}",
+                "dataset_refreshed",
+                {"campaign": campaign, "version": child.digest, "rows": sizes},
+            ),
+        ),
+    )
+    return platform.lineage.commit_version(campaign, bundle, expected_head=head)
