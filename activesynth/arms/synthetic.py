@@ -30,23 +30,16 @@ class TargetedArm:
 
 
 def mix(context: ArmContext, synthetic: SampleSet | None) -> ArmRows:
-    """Join class-balanced real rows with synthetic ones, the batch's real share kept.
+    """Join class-balanced real rows, which weigh 1 on average, with weighted synthetic ones.
 
-    The synthetic share is that of the rows themselves, at most ``1 - real_share``: a few
-    synthetic rows must not fill half of every batch.
+    However large the synthetic branch has grown, at least ``real_share`` of the draws stay real.
     """
     real = context.real
     weight = class_balanced(real.y, context.classes)
-    weight = weight / weight.sum()
     if synthetic is None or not len(synthetic):
-        return ArmRows(real, weight * len(real), np.zeros(len(real), dtype=bool))
-    share = synthetic_share(len(real), len(synthetic), context.real_share)
-    extra = synthetic.columns["weight"] / synthetic.columns["weight"].sum()
+        return ArmRows(real, weight, np.zeros(len(real), dtype=bool))
+    extra = synthetic.columns["weight"]
+    allowed = weight.sum() * (1.0 - context.real_share) / context.real_share
+    extra = extra * min(1.0, allowed / extra.sum())
     rows = concatenate([real, synthetic])
-    weights = np.concatenate([weight * (1.0 - share), extra * share]) * len(rows)
-    return ArmRows(rows, weights, np.arange(len(rows)) >= len(real))
-
-
-def synthetic_share(real: int, synthetic: int, real_share: float) -> float:
-    """Return the share of draws that are synthetic, in ``[0, 1 - real_share]``."""
-    return min(1.0 - real_share, synthetic / (real + synthetic))
+    return ArmRows(rows, np.concatenate([weight, extra]), np.arange(len(rows)) >= len(real))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from activesynth.config.settings import Settings
 from activesynth.domain.registry import describe
 from activesynth.errors import ConfigurationError
 
@@ -238,6 +239,22 @@ def read_campaign(path: Path) -> CampaignConfig:
             "make them equal."
         )
     return config
+
+
+def campaign_names(folder: Path | None = None) -> list[str]:
+    """Return the names of the campaign files, sorted; what DAG files list."""
+    return sorted(path.stem for path in (folder or Settings.read().campaigns).glob("*.yaml"))
+
+
+def read_named(name: str) -> CampaignConfig | None:
+    """Read a campaign by name, or return None where its file is not valid.
+
+    For DAG files, where one broken campaign must not take the others away.
+    """
+    try:
+        return read_campaign(Settings.read().campaigns / f"{name}.yaml")
+    except ConfigurationError:
+        return None
 
 
 def campaign_schema() -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""The composition root: settings in, a platform of real adapters out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from activesynth.annotation.registry import ANNOTATORS
+from activesynth.arms.registry import ARMS
+from activesynth.config.settings import Settings
+from activesynth.datasets.registry import SOURCES
+from activesynth.domain.effects import Effects, Unwatched
+from activesynth.domain.platform import Platform, Report, unheard
+from activesynth.domain.registry import Catalog
+from activesynth.errors import ConfigurationError
+from activesynth.evaluation.registry import METRICS
+from activesynth.generation.registry import GENERATORS
+from activesynth.index.faiss_index import FaissIndex
+from activesynth.lineage.opening import open_lineage
+from activesynth.modalities.registry import MODALITIES
+from activesynth.models.registry import TRAINERS
+from activesynth.nn.numerics import fix_threads, numerics_profile
+from activesynth.operations.events import FileEventSink
+from activesynth.perturbations.registry import CORRUPTIONS
+from activesynth.storage.opening import open_store
+from activesynth.targeting.registry import STRATEGIES
+
+
+class SystemClock:
+    """The machine's clock, in UTC."""
+
+    def now(self) -> datetime:
+        """Return the present moment."""
+        return datetime.now(UTC)
+
+
+def catalog() -> Catalog:
+    """Return all built-in parts joined with those of installed packages."""
+    return Catalog(
+        {
+            "trainer": TRAINERS,
+            "generator": GENERATORS,
+            "corruption": CORRUPTIONS,
+            "strategy": STRATEGIES,
+            "metric": METRICS,
+            "arm": ARMS,
+            "annotator": ANNOTATORS,
+            "source": SOURCES,
+            "modality": MODALITIES,
+        }
+    )
+
+
+@contextmanager
+def open_platform(
+    settings: Settings | None = None,
+    *,
+    report: Report = unheard,
+    effects: Effects | None = None,
+) -> Iterator[Platform]:
+    """Connect everything a step needs, and let go of it at the end.
+
+    Args:
+        settings: Where to run; read from the environment when not given.
+        report: Told how far long work is.
+        effects: Watches external effects, in tests.
+
+    Raises:
+        ConfigurationError: If no database is named.
+        TransientError: If the database or the object store does not answer.
+    """
+    settings = settings or Settings.read()
+    if settings.database_url is None:
+        raise ConfigurationError(
+            "ACTIVESYNTH_DATABASE_URL is not set; start the embedded platform with "
+            "`activesynth up`, or name your own Postgres."
+        )
+    fix_threads(settings.threads)
+    watch = effects or Unwatched()
+    with open_lineage(settings.database_url.get_secret_value(), watch) as lineage:
+        yield Platform(
+            objects=open_store(settings, watch),
+            lineage=lineage.store,
+            queue=lineage.queue,
+            reader=lineage.reader,
+            index=FaissIndex(),
+            parts=catalog(),
+            sink=FileEventSink(settings.home / "events"),
+            clock=SystemClock(),
+            profile=numerics_profile(),
+            device=settings.device,
+            effects=watch,
+            report=report,
+        )

@@ -1,0 +1,55 @@
+"""What tasks do beyond calling one step: reading campaign files, waiting, letting go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from activesynth.config.campaign import read_campaign
+from activesynth.config.settings import Settings
+from activesynth.config.trigger import parse_trigger
+from activesynth.domain.records import IterationRef
+from activesynth.errors import WaitingForPeople
+from activesynth.operations.ingest import ingest
+from activesynth.operations.refresh import refresh
+from activesynth.steps.annotate import annotate
+from activesynth.steps.begin import begin
+from activesynth_airflow.platform import open_platform
+
+
+def begin_iteration(run_id: str, params: dict[str, Any]) -> str:
+    """Record the campaign file as it is now, ingest its source once, and open the iteration."""
+    with open_platform() as platform:
+        trigger = parse_trigger(params)
+        config = read_campaign(Settings.read().campaigns / f"{trigger.campaign}.yaml")
+        ingest(config, platform)
+        return begin(run_id, params, platform)
+
+
+def are_answers_in(iteration_id: str) -> bool:
+    """Tell whether the iteration can go on; collects the answers when it can."""
+    with open_platform() as platform:
+        try:
+            annotate(iteration_id, platform)
+        except WaitingForPeople:
+            return False
+        return True
+
+
+def release_iteration(iteration_id: str) -> None:
+    """Mark the iteration failed so that another run may take it over, and fail this run."""
+    with open_platform() as platform:
+        platform.lineage.fail_iteration(IterationRef.parse(iteration_id), "a task failed")
+    raise AirflowFailException(
+        f"iteration {iteration_id} failed; the failed task's log says why. Clear that task to go "
+        "on, or trigger the campaign again: recorded steps are reused either way."
+    )
+
+
+def refresh_campaign(campaign: str, logical_date: str) -> str | None:
+    """Refresh one campaign's dataset; return the run to start, or None."""
+    with open_platform() as platform:
+        config = read_campaign(Settings.read().campaigns / f"{campaign}.yaml")
+        ingest(config, platform)
+        return refresh(campaign, logical_date, platform).run_key
