@@ -65,7 +65,8 @@ def reweight_to_marginals(
             "re-weighted to it. Annotate rows of the target's classes first.",
             reason="no_overlap",
         )
-    return np.maximum(weights * (len(weights) / weights.sum()), SMALLEST)
+    scaled: Array = np.maximum(weights * (len(weights) / weights.sum()), SMALLEST)
+    return scaled
 
 
 def _fit(table: Array, by_class: Array, by_cluster: Array) -> Array:

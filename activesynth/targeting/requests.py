@@ -1,0 +1,223 @@
+"""From a plan to one row per candidate: what each sample is to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.documents import Plan, PlanItem, Weakness, WeaknessProfile
+from activesynth.errors import InputError
+from activesynth.targeting.apportionment import largest_remainder
+
+FREE = -1
+UNCERTAIN_LEVEL = 2
+SEVERITY_SPREAD = 0.2
+LEAST_SEVERITY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What each candidate is to be; aligned arrays of shape ``(m,)``.
+
+    Attributes:
+        labels: int64 class.
+        clusters: int64 cluster, -1 where free.
+        levels: int64 uncertainty level (2 is high), -1 where free.
+        weakness: Unicode id of the weakness it is made for, "" for none.
+        perturbations: Unicode name of a corruption, "" for none.
+        severities: float64 in ``[0, 1]``, 0 without a corruption.
+    """
+
+    labels: Array
+    clusters: Array
+    levels: Array
+    weakness: Array
+    perturbations: Array
+    severities: Array
+
+    def __len__(self) -> int:
+        """Return the number of candidates."""
+        return len(self.labels)
+
+
+def class_counts(share: Mapping[int, float], count: int, classes: int) -> Array:
+    """Split ``count`` over classes in proportion to ``share``.
+
+    Args:
+        share: Share per class; classes that are missing get nothing. Empty or all zero means
+            all classes alike.
+        count: Number of samples.
+        classes: Number of classes.
+
+    Returns:
+        Counts, ``(classes,)`` int64, summing exactly to ``count``.
+
+    Raises:
+        InputError: If a key is no class or a share is negative.
+    """
+    shares = _shares(share, classes)
+    return largest_remainder(shares if shares.any() else np.ones(classes), count)
+
+
+def _shares(share: Mapping[int, float], classes: int) -> Array:
+    shares = np.zeros(classes)
+    for label, value in share.items():
+        if not 0 <= label < classes:
+            raise InputError(
+                f"class_share names class {label}, but there are {classes} classes (0 to "
+                f"{classes - 1}); diagnose again with this campaign's classes.",
+                reason="class_share",
+            )
+        shares[label] = value
+    return shares
+
+
+def expand(
+    plan: Plan,
+    profile: WeaknessProfile,
+    *,
+    classes: int,
+    oversample: float,
+    train_counts: Array,
+    seed: int,
+) -> Order:
+    """Turn a plan into candidates, ``oversample`` for each planned sample.
+
+    A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
+    for level 2; a corruption for its name with severities around the profile's. Labels that
+    are not fixed follow the weakness's ``class_share``. A class without a single training row
+    is left out, since no generator could have learnt it: a class weakness of such a class
+    yields no candidates, and the shortfall shows in the selection.
+
+    Args:
+        plan: The plan.
+        profile: The weakness profile it was made from.
+        classes: Number of classes.
+        oversample: Candidates per planned sample, at least 1.
+        train_counts: Training rows per class, ``(classes,)``.
+        seed: Seed of the order of labels and of severities.
+
+    Returns:
+        The candidates, in the order of the plan.
+
+    Raises:
+        InputError: If the plan names a weakness that the profile does not hold, or a key cannot
+            be read as its kind demands.
+    """
+    by_id = {weakness.id: weakness for weakness in profile.weaknesses}
+    seen = np.asarray(train_counts) > 0
+    parts = []
+    for number, item in enumerate(plan.items):
+        count = int(np.ceil(item.count * oversample - 1e-9))
+        rng = np.random.default_rng([seed, number])
+        parts.append(_order(_find(by_id, item), count, classes, seen, rng))
+    return _join(parts)
+
+
+def untargeted(count: int, classes: int) -> Order:
+    """Return ``count`` class-balanced candidates for no weakness: what the random arm gets."""
+    return _fill(np.arange(count, dtype=np.int64) % max(classes, 1))
+
+
+def _find(by_id: Mapping[str, Weakness], item: PlanItem) -> Weakness:
+    if item.weakness not in by_id:
+        raise InputError(
+            f"the plan spends on weakness {item.weakness!r}, which the profile does not hold; "
+            "plan again from this profile.",
+            reason="unknown_weakness",
+        )
+    return by_id[item.weakness]
+
+
+def _order(
+    weakness: Weakness, count: int, classes: int, seen: Array, rng: np.random.Generator
+) -> Order:
+    if weakness.kind == "class":
+        return _fill(_of_class(weakness, count, classes, seen), weakness.id)
+    shares = _shares(weakness.class_share, classes) * seen
+    if not shares.any():
+        shares = seen if seen.any() else np.ones(classes)
+    labels = rng.permutation(np.repeat(np.arange(classes), largest_remainder(shares, count)))
+    if weakness.kind == "uncertain":
+        return _fill(labels, weakness.id, level=UNCERTAIN_LEVEL)
+    if weakness.kind == "corruption":
+        name = weakness.key.removeprefix("corruption:").partition(":")[0]
+        return _fill(
+            labels, weakness.id, perturbation=name, severities=_severities(weakness, count, rng)
+        )
+    return _fill(labels, weakness.id, clusters=_clusters(weakness, count, rng))
+
+
+def _of_class(weakness: Weakness, count: int, classes: int, seen: Array) -> Array:
+    label = _number(weakness)
+    if not 0 <= label < classes:
+        raise InputError(
+            f"weakness {weakness.id!r} is about class {label}, but there are {classes} classes.",
+            reason="weakness_key",
+        )
+    return np.full(count if seen[label] else 0, label, np.int64)
+
+
+def _clusters(weakness: Weakness, count: int, rng: np.random.Generator) -> Array | None:
+    clusters = weakness.clusters
+    if not clusters and weakness.kind == "cluster":
+        clusters = (_number(weakness),)
+    if not clusters:
+        return None
+    return rng.permutation(np.resize(np.array(clusters, np.int64), count))
+
+
+def _number(weakness: Weakness) -> int:
+    """Read the class or cluster off a key such as ``3`` or ``class:3``."""
+    text = weakness.key.rpartition(":")[2]
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(
+            f"weakness {weakness.id!r} of kind {weakness.kind} has the key {weakness.key!r}, which "
+            "does not end in a number; write it as `3` or "
+            f"`{weakness.kind}:3`.",
+            reason="weakness_key",
+        ) from None
+
+
+def _severities(weakness: Weakness, count: int, rng: np.random.Generator) -> Array:
+    """Draw around the severity that hurts; the whole range where none is known."""
+    low, high = weakness.severity - SEVERITY_SPREAD, weakness.severity + SEVERITY_SPREAD
+    if weakness.severity <= 0.0:
+        low, high = LEAST_SEVERITY, 1.0
+    return np.clip(rng.uniform(low, high, count), LEAST_SEVERITY, 1.0)
+
+
+def _fill(
+    labels: Array,
+    weakness: str = "",
+    *,
+    clusters: Array | None = None,
+    level: int = FREE,
+    perturbation: str = "",
+    severities: Array | None = None,
+) -> Order:
+    count = len(labels)
+    return Order(
+        labels=labels.astype(np.int64),
+        clusters=np.full(count, FREE, np.int64) if clusters is None else clusters,
+        levels=np.full(count, level, np.int64),
+        weakness=np.full(count, weakness),
+        perturbations=np.full(count, perturbation),
+        severities=np.zeros(count) if severities is None else severities,
+    )
+
+
+def _join(parts: list[Order]) -> Order:
+    if not parts:
+        return _fill(np.zeros(0, np.int64))
+    return Order(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in Order.__dataclass_fields__
+        )
+    )
