@@ -133,14 +133,22 @@ def _filled(missing: Array, shares: Array, count: int) -> Array:
     return parts
 
 
-def halves(groups: Array, seed: int) -> Array:
-    """Tell which rows belong to half A, ``(n,)`` bool; a group is never divided.
+def halves(ids: Array, groups: Array, *, seed: int) -> Array:
+    """Tell which rows belong to half A; a group is never divided.
 
-    The answer hangs on the group's name and the seed alone, so it does not change when rows are
-    added. Pass the groups of a guide split, not the sample ids, where groups matter.
+    The answer for a row hangs on the name of its group (its own id where the group has no name)
+    and on the seed alone, so it does not change when rows are added.
+
+    Args:
+        ids: Sample ids, shape ``(n,)``.
+        groups: Group names, shape ``(n,)``.
+        seed: The campaign's seed for halves.
+
+    Returns:
+        Shape ``(n,)`` bool, True in half A.
     """
-    names, inverse = np.unique(groups, return_inverse=True)
-    is_a = [hashlib.sha256(f"half|{seed}|{name}".encode()).digest()[0] < 128 for name in names]
+    owners, inverse = np.unique(np.where(groups == "", ids, groups), return_inverse=True)
+    is_a = [hashlib.sha256(f"half|{seed}|{name}".encode()).digest()[0] < 128 for name in owners]
     return np.array(is_a, bool)[inverse]
 
 
