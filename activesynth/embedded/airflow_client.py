@@ -52,6 +52,10 @@ class AirflowClient:
         found = self._send("GET", "/api/v2/monitor/health")
         return dict(found)
 
+    def warm_up(self) -> None:
+        """Ask the interface of the tasks once: built on first use, it would time the first out."""
+        self._send("GET", "/execution/health")
+
     def set_pool(self, name: str, slots: int) -> None:
         """Make the pool, or change its size.
 

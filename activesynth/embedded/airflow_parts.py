@@ -11,7 +11,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _STOP_SECONDS = 15.0
+_TRIGGERER_SECONDS = 3.0  # it waits 10 s for its own child; triggers keep nothing that can be lost
 _KILL_SECONDS = 5.0
 _MIGRATION_SECONDS = 300
 
@@ -82,18 +84,22 @@ class AirflowParts:
         """
         sessions = {part: self._sessions(part, state) for part in parts}
 
-        def members() -> list[Process]:
-            wanted = set().union(*sessions.values())
+        def members(of: Iterable[str]) -> list[Process]:
+            wanted = {session for part in of if part in sessions for session in sessions[part]}
             return [found for found in processes.running() if found.session in wanted]
 
-        processes.end((found for found in members() if found.pid == found.session), signal.SIGTERM)
-        if processes.wait_until(lambda: not members(), seconds=_STOP_SECONDS):
-            return
-        processes.end(members(), signal.SIGKILL)
-        if not processes.wait_until(lambda: not members(), seconds=_KILL_SECONDS):
+        everything = members(sessions)
+        leaders = [found for found in everything if found.pid == found.session]
+        led = {found.session for found in leaders}
+        processes.end((found for found in everything if found.session not in led), signal.SIGKILL)
+        processes.end(leaders, signal.SIGTERM)
+        for patience, of in ((_TRIGGERER_SECONDS, ["triggerer"]), (_STOP_SECONDS, list(sessions))):
+            if not processes.wait_until(partial(_nothing, members, of), seconds=patience):
+                processes.end(members(of), signal.SIGKILL)
+        if not processes.wait_until(partial(_nothing, members, sessions), seconds=_KILL_SECONDS):
             raise PlatformStateError(
-                f"processes {[found.pid for found in members()]} of Airflow cannot be ended; "
-                "end them as the user they belong to, then try again."
+                f"processes {[found.pid for found in members(sessions)]} of Airflow cannot be "
+                "ended; end them as the user they belong to, then try again."
             )
 
     def migrate(self, postgres: RunningPostgres, environment: Mapping[str, str]) -> bool:
@@ -149,3 +155,7 @@ class AirflowParts:
         return [
             found for found in processes.running() if processes.writes_to(found, self.log(part))
         ]
+
+
+def _nothing(members: Callable[[Iterable[str]], list[Process]], of: Iterable[str]) -> bool:
+    return not members(of)

@@ -74,9 +74,9 @@ class AirflowService:
             began = datetime.now(UTC) if missing or postgres_is_new else None
             state = self._start(missing, state, environment)
             state = self._wait_until_healthy(state, environment, began)
-        AirflowClient(ui_address(port), ADMINISTRATOR, kept.password).set_pool(
-            GPU_POOL, max(1, _gpu_count())
-        )
+        client = AirflowClient(ui_address(port), ADMINISTRATOR, kept.password)
+        client.warm_up()
+        client.set_pool(GPU_POOL, max(1, _gpu_count()))
         self._report(f"Airflow is {'up' if missing else 'up already'} at {ui_address(port)}")
         return state
 

@@ -183,6 +183,7 @@ def _settings(
         "WORKERS": {
             "MIN_HEARTBEAT_INTERVAL": "1",  # a finished task holds its slot for up to this long
             "MAX_FAILED_HEARTBEATS": "20",  # seconds without API or Postgres that a task survives
+            "EXECUTION_API_TIMEOUT": "30",
         },
         "DAG_PROCESSOR": {
             "REFRESH_INTERVAL": "5",
