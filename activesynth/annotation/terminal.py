@@ -1,0 +1,161 @@
+"""Annotating in a terminal: a picture, a key, the answer saved at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from activesynth.annotation.answers import labelled, rejected, skipped
+from activesynth.annotation.blocks import as_blocks
+from activesynth.domain.canonical import Array
+from activesynth.domain.ports import AnnotationQueue, Modality, ObjectStore
+from activesynth.domain.records import Annotation, QueueItem
+from activesynth.domain.samples import SampleSet
+from activesynth.errors import ConflictError, CorruptArtifactError, TransientError
+
+ENDINGS = ("q", "", "\x03", "\x04")
+ENTER = ("\r", "\n")
+RUBOUT = ("\x7f", "\b")
+
+
+def annotate_in_terminal(
+    queue: AnnotationQueue,
+    objects: ObjectStore,
+    modality: Modality,
+    classes: Sequence[str],
+    campaign: str,
+    annotator: str,
+    read_key: Callable[[], str],
+    write: Callable[[str], None],
+) -> int:
+    """Offer the campaign's open questions one by one; return how many answers stand.
+
+    A key counts for the picture that is on the screen and is saved before the next is shown. A
+    key that means nothing here is named and changes nothing.
+
+    Args:
+        queue: Where questions wait.
+        objects: Where their rows lie.
+        modality: Draws the rows.
+        classes: Names by label.
+        campaign: Whose questions.
+        annotator: Who answers.
+        read_key: Returns the next key, an empty text at the end of input.
+        write: Prints.
+    """
+    session = _Session(queue, objects, modality, tuple(classes), campaign, annotator, write)
+    while (item := session.next_item()) is not None:
+        session.show(item)
+        if not session.handle(item, read_key):
+            break
+    else:
+        write("No questions are open.\n")
+    return len(session.answered)
+
+
+@dataclass(slots=True)
+class _Session:
+    queue: AnnotationQueue
+    objects: ObjectStore
+    modality: Modality
+    classes: tuple[str, ...]
+    campaign: str
+    annotator: str
+    write: Callable[[str], None]
+    answered: list[str] = field(default_factory=list)
+    wanted: str | None = None
+    shard: tuple[str, SampleSet] | None = None
+
+    def next_item(self) -> QueueItem | None:
+        """Return the item taken back last if it is open, else the first open one, read afresh."""
+        items = self.queue.pending(self.campaign)
+        chosen = [item for item in items if item.id == self.wanted]
+        self.wanted = None
+        return next(iter([*chosen, *items]), None)
+
+    def show(self, item: QueueItem) -> None:
+        """Draw the item, and say which keys there are."""
+        picture = self.modality.as_pixels(self._row(item)[None])
+        self.write("\n" + ("(no picture)\n" if picture is None else as_blocks(picture[0])))
+        if item.proposed is not None:
+            self.write(f"proposed: {self.classes[item.proposed]}   a accept   r reject\n")
+        names = "  ".join(f"{label} {name}" for label, name in enumerate(self.classes))
+        confirm = "  (then Enter)" if len(self.classes) > 10 else ""
+        self.write(f"{names}{confirm}\ns skip   u undo   q quit   [{item.sample[:12]}] ")
+
+    def handle(self, item: QueueItem, read_key: Callable[[], str]) -> bool:
+        """Read keys until one decides about ``item``; return False to stop."""
+        typed = ""
+        while True:
+            key = read_key()
+            if key in ENDINGS:
+                return False
+            if key == "u":
+                return self._undo()
+            if key.isascii() and key.isdigit() and len(self.classes) > 10:
+                typed += key
+                self.write(key)
+            elif key in RUBOUT or (key in ENTER and not typed):
+                typed = typed[:-1]
+            elif (answer := self._meant(item, key, typed)) is not None:
+                self._save(answer)
+                return True
+            else:
+                typed = ""
+                self.write(f"\n{key!r} means nothing here; nothing was saved. ")
+
+    def _meant(self, item: QueueItem, key: str, typed: str) -> Annotation | None:
+        """Return the answer a key stands for, or None."""
+        if typed and key not in ENTER:
+            return None  # half a number and a letter: ask again rather than guess
+        if key == "s":
+            return skipped(item, self.annotator)
+        if key == "r":
+            return rejected(item, self.annotator)
+        if key == "a" and item.proposed is not None:
+            return labelled(item, item.proposed, self.annotator)
+        number = typed if key in ENTER else key
+        if number.isascii() and number.isdigit() and int(number) < len(self.classes):
+            return labelled(item, int(number), self.annotator)
+        return None
+
+    def _save(self, answer: Annotation) -> None:
+        said = answer.action if answer.label is None else self.classes[answer.label]
+        try:
+            self.queue.answer(answer)
+        except ConflictError as error:
+            self.write(f"\nNot saved, somebody answered in between: {error}\n")
+            return
+        except TransientError as error:
+            self.wanted = answer.item
+            self.write(f"\nNot saved, the database did not answer: {error} Press the key again.\n")
+            return
+        self.answered.append(answer.item)
+        self.write(f"{said}\n")
+
+    def _undo(self) -> bool:
+        if not self.answered:
+            self.write("\nThere is nothing to undo.\n")
+            return True
+        item = self.answered[-1]
+        try:
+            self.queue.undo(item, self.annotator)
+        except (ConflictError, TransientError) as error:
+            self.write(f"\nNot undone: {error}\n")
+            return True
+        self.answered.pop()
+        self.wanted = item
+        self.write("\nUndone.\n")
+        return True
+
+    def _row(self, item: QueueItem) -> Array:
+        if self.shard is None or self.shard[0] != item.shard:
+            self.shard = (item.shard, SampleSet.decode(self.objects.get(item.shard)))
+        rows = self.shard[1]
+        if item.row >= len(rows) or rows.ids[item.row] != item.sample:
+            raise CorruptArtifactError(
+                f"row {item.row} of shard {item.shard} is not sample {item.sample}; the queue and "
+                "the store do not belong together, check which database and store are set."
+            )
+        row: Array = rows.x[item.row]
+        return row
