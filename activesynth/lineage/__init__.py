@@ -1,0 +1,1 @@
+"""Postgres: who made what from what, and who may commit."""

@@ -1,0 +1,68 @@
+"""What goes wrong with Postgres, sorted by who has to act."""
+
+from __future__ import annotations
+
+import psycopg2
+from psycopg2 import errorcodes
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from activesynth.errors import (
+    ActiveSynthError,
+    ConflictError,
+    InputError,
+    PlatformStateError,
+    TransientError,
+)
+
+DATABASE_FAILURES = (SQLAlchemyError, psycopg2.Error)
+_NO_SCHEMA = (
+    errorcodes.UNDEFINED_TABLE,
+    errorcodes.UNDEFINED_COLUMN,
+    errorcodes.INVALID_SCHEMA_NAME,
+)
+
+
+class OutcomeUnknownError(TransientError):
+    """The connection broke during COMMIT: whoever knows what was written has to look it up."""
+
+
+def place(url: URL) -> str:
+    """Return host, port and database for messages; never the user or the password."""
+    host = url.host or str(url.query.get("host", "")) or "localhost"
+    port = f":{url.port}" if url.port else ""
+    return f"{host}{port}/{url.database}"
+
+
+def explained(error: Exception, where: str) -> ActiveSynthError:
+    """Return our error for a failure of the database at ``where``."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    summary = _summary(cause)
+    if _is_passing(error, cause):
+        return TransientError(f"Postgres at {where} did not answer ({summary}); tried again later.")
+    if isinstance(cause, psycopg2.Error) and cause.pgcode in _NO_SCHEMA:
+        return PlatformStateError(
+            f"the database {where} lacks tables of this version ({summary}); "
+            "migrate it: `activesynth up` does, or activesynth.lineage.migrate.upgrade(url)."
+        )
+    if isinstance(cause, psycopg2.IntegrityError) and cause.pgcode == errorcodes.UNIQUE_VIOLATION:
+        return ConflictError(f"somebody else wrote the same to {where} ({summary}); run again.")
+    if isinstance(cause, (psycopg2.IntegrityError, psycopg2.DataError)):
+        return InputError(
+            f"the lineage database {where} refused a row ({summary}); correct the row that "
+            "the detail names.",
+            reason="lineage_row",
+        )
+    return PlatformStateError(f"the database {where} refused a statement ({summary}).")
+
+
+def _is_passing(error: Exception, cause: object) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    passing = (psycopg2.OperationalError, psycopg2.InterfaceError, PoolTimeoutError)
+    return isinstance(cause, passing)
+
+
+def _summary(cause: object) -> str:
+    return " ".join(str(cause).split())[:300]

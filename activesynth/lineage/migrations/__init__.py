@@ -1,0 +1,1 @@
+"""Alembic migrations of schema ``activesynth``, shipped with the package."""

@@ -1,0 +1,1 @@
+"""Revision 0001: what the first schema was made of."""
