@@ -73,6 +73,168 @@ PARAMS = {
 }
 
 
+@task
+def begin() -> str:
+    """Ingest the source if need be, and open or rejoin this run's iteration."""
+    from activesynth_airflow.doorways import begin_iteration
+
+    context = get_current_context()
+    return begin_iteration(str(context["run_id"]), dict(context["params"]))
+
+
+@task(**GPU)
+def train(iteration_id: str) -> None:
+    """Train the encoder and the reference model once, and the base model where missing."""
+    from activesynth.steps.train import train as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task(**GPU)
+def embed(iteration_id: str) -> None:
+    """Embed, index and cluster the real rows."""
+    from activesynth.steps.embed import embed as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task(**GPU)
+def fit_generator(iteration_id: str) -> None:
+    """Fit the generator on labelled real rows."""
+    from activesynth.steps.fit_generator import fit_generator as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task(**GPU)
+def diagnose(iteration_id: str) -> None:
+    """Find where the model is weak."""
+    from activesynth.steps.diagnose import diagnose as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task
+def plan(iteration_id: str) -> list[int]:
+    """Split the budget over the weaknesses; return the shards to generate."""
+    from activesynth.steps.generate import shards
+    from activesynth.steps.plan import plan as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+        return shards(iteration_id, platform)
+
+
+@task(map_index_template="shard {{ task.op_kwargs['shard'] }}", **GPU)
+def generate(iteration_id: str, shard: int) -> None:
+    """Make one shard of candidates."""
+    from activesynth.steps.generate import generate as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, shard, platform)
+
+
+@task(**GPU)
+def screen(iteration_id: str) -> None:
+    """Judge every candidate on both sides."""
+    from activesynth.steps.screen import screen as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task
+def select(iteration_id: str) -> None:
+    """Choose what people label and which candidates train."""
+    from activesynth.steps.select import select as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task.sensor(mode="reschedule", poke_interval=15, timeout=timedelta(days=90), retries=5)
+def annotate(iteration_id: str) -> PokeReturnValue:
+    """Collect the answers; while people are missing the task holds no worker."""
+    from activesynth_airflow.doorways import are_answers_in
+
+    return PokeReturnValue(is_done=are_answers_in(iteration_id))
+
+
+@task
+def integrate(iteration_id: str) -> list[str]:
+    """Write the candidate manifests; return the arms to train."""
+    from activesynth.steps.integrate import integrate as step
+    from activesynth.steps.retrain import arms
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+        return arms(iteration_id, platform)
+
+
+@task(map_index_template="{{ task.op_kwargs['arm'] }}", **GPU)
+def retrain(iteration_id: str, arm: str) -> None:
+    """Train one arm's replicates."""
+    from activesynth.steps.retrain import retrain as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, arm, platform)
+
+
+@task(**GPU)
+def evaluate(iteration_id: str) -> None:
+    """Score every arm on guide."""
+    from activesynth.steps.evaluate import evaluate as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task
+def promote(iteration_id: str) -> None:
+    """Decide on the gate split and commit."""
+    from activesynth.steps.promote import promote as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        step(iteration_id, platform)
+
+
+@task.short_circuit(outlets=[VERSIONS], ignore_downstream_trigger_rules=False)
+def decide(iteration_id: str) -> dict[str, Any] | None:
+    """Send the outbox; go on to the next run where the commit decided on one."""
+    from activesynth.steps.decide import decide as step
+    from activesynth_airflow.platform import open_platform
+
+    with open_platform() as platform:
+        following = step(iteration_id, platform)
+    if following.run_key is None:
+        return None
+    return {"run_key": following.run_key, "conf": following.conf}
+
+
+@task(trigger_rule="one_failed", retries=0)
+def release(iteration_id: str) -> None:
+    """Let another run take the iteration over, and fail this one."""
+    from activesynth_airflow.doorways import release_iteration
+
+    release_iteration(iteration_id)
+
+
 @dag(
     schedule=None,
     catchup=False,
@@ -90,153 +252,6 @@ PARAMS = {
 )
 def active_synthesis() -> None:
     """Wire the steps."""
-
-    @task
-    def begin() -> str:
-        """Ingest the source if need be, and open or rejoin this run's iteration."""
-        from activesynth_airflow.doorways import begin_iteration
-
-        context = get_current_context()
-        return begin_iteration(str(context["run_id"]), dict(context["params"]))
-
-    @task(**GPU)
-    def train(iteration_id: str) -> None:
-        """Train the encoder and the reference model once, and the base model where missing."""
-        from activesynth.steps.train import train as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task(**GPU)
-    def embed(iteration_id: str) -> None:
-        """Embed, index and cluster the real rows."""
-        from activesynth.steps.embed import embed as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task(**GPU)
-    def fit_generator(iteration_id: str) -> None:
-        """Fit the generator on labelled real rows."""
-        from activesynth.steps.fit_generator import fit_generator as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task(**GPU)
-    def diagnose(iteration_id: str) -> None:
-        """Find where the model is weak."""
-        from activesynth.steps.diagnose import diagnose as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task
-    def plan(iteration_id: str) -> list[int]:
-        """Split the budget over the weaknesses; return the shards to generate."""
-        from activesynth.steps.generate import shards
-        from activesynth.steps.plan import plan as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-            return shards(iteration_id, platform)
-
-    @task(map_index_template="shard {{ task.op_kwargs['shard'] }}", **GPU)
-    def generate(iteration_id: str, shard: int) -> None:
-        """Make one shard of candidates."""
-        from activesynth.steps.generate import generate as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, shard, platform)
-
-    @task(**GPU)
-    def screen(iteration_id: str) -> None:
-        """Judge every candidate on both sides."""
-        from activesynth.steps.screen import screen as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task
-    def select(iteration_id: str) -> None:
-        """Choose what people label and which candidates train."""
-        from activesynth.steps.select import select as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task.sensor(mode="reschedule", poke_interval=15, timeout=timedelta(days=90), retries=5)
-    def annotate(iteration_id: str) -> PokeReturnValue:
-        """Collect the answers; while people are missing the task holds no worker."""
-        from activesynth_airflow.doorways import are_answers_in
-
-        return PokeReturnValue(is_done=are_answers_in(iteration_id))
-
-    @task
-    def integrate(iteration_id: str) -> list[str]:
-        """Write the candidate manifests; return the arms to train."""
-        from activesynth.steps.integrate import integrate as step
-        from activesynth.steps.retrain import arms
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-            return arms(iteration_id, platform)
-
-    @task(map_index_template="{{ task.op_kwargs['arm'] }}", **GPU)
-    def retrain(iteration_id: str, arm: str) -> None:
-        """Train one arm's replicates."""
-        from activesynth.steps.retrain import retrain as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, arm, platform)
-
-    @task(**GPU)
-    def evaluate(iteration_id: str) -> None:
-        """Score every arm on guide."""
-        from activesynth.steps.evaluate import evaluate as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task
-    def promote(iteration_id: str) -> None:
-        """Decide on the gate split and commit."""
-        from activesynth.steps.promote import promote as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            step(iteration_id, platform)
-
-    @task.short_circuit(outlets=[VERSIONS], ignore_downstream_trigger_rules=False)
-    def decide(iteration_id: str) -> dict[str, Any] | None:
-        """Send the outbox; go on to the next run where the commit decided on one."""
-        from activesynth.steps.decide import decide as step
-        from activesynth_airflow.platform import open_platform
-
-        with open_platform() as platform:
-            following = step(iteration_id, platform)
-        if following.run_key is None:
-            return None
-        return {"run_key": following.run_key, "conf": following.conf}
-
-    @task(trigger_rule="one_failed", retries=0)
-    def release(iteration_id: str) -> None:
-        """Let another run take the iteration over, and fail this one."""
-        from activesynth_airflow.doorways import release_iteration
-
-        release_iteration(iteration_id)
-
     following = TriggerDagRunOperator(
         task_id="start_next",
         trigger_dag_id="active_synthesis",

@@ -1,11 +1,11 @@
-"""What a person may set when triggering an iteration, the same in Airflow and on the command line."""
+"""What a person may set when triggering an iteration, in Airflow or on the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from activesynth.config.campaign import CampaignConfig, Section
 from activesynth.domain.registry import describe
@@ -19,7 +19,7 @@ class Trigger(Section):
     iteration; ``growth`` the synthetic budget as a share of the labelled real rows.
     """
 
-    model_config = {**Section.model_config, "strict": True}
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     campaign: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
     iterations: Annotated[int, Field(ge=1, le=1000)] = 1

@@ -58,9 +58,7 @@ def offer(turn: Turn, selection_digest: str) -> None:
     queue = turn.platform.queue
     queue.enqueue(turn.ref, items)
     part = turn.config.annotation
-    annotator: Annotator = turn.platform.parts.create(
-        "annotator", part.annotator, part.parameters
-    )
+    annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
     if annotator.needs_people:
         return
     answered = {answer.item for answer in queue.answers(turn.ref)}
@@ -79,9 +77,7 @@ def collect(turn: Turn) -> list[dict[str, Any]]:
     queue = turn.platform.queue
     answers = queue.answers(turn.ref)
     part = turn.config.annotation
-    annotator: Annotator = turn.platform.parts.create(
-        "annotator", part.annotator, part.parameters
-    )
+    annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
     since = queue.waiting_since(turn.ref)
     missing = len(_items(turn, _selection(turn))) - len(answers)
     if annotator.needs_people and missing > 0 and since is not None:

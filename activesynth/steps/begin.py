@@ -11,6 +11,7 @@ from activesynth.config.campaign import CampaignConfig
 from activesynth.config.trigger import Trigger, parse_trigger
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
+from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError
 from activesynth.statistics.corrections import smallest_detectable_lift
 from activesynth.steps.execution import Outputs, Step, execute
@@ -31,36 +32,34 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
         ConflictError: If another run has an iteration of this campaign open.
     """
     trigger = parse_trigger(conf)
-    check_parts(platform, CampaignConfig.model_validate(_config(platform, trigger)))
+    check_parts(platform.parts, CampaignConfig.model_validate(_config(platform, trigger)))
     overrides = trigger.model_dump(exclude={"campaign"}, exclude_none=True)
     record = platform.lineage.open_iteration(trigger.campaign, run_key, overrides)
     turn = open_turn(str(record.ref), platform)
     _refuse_overspending(turn)
 
     def compute(outputs: Outputs) -> None:
-        gate = load_split(platform.objects, turn.manifest, "gate")
+        rows = {
+            split: load_split(platform.objects, turn.manifest, split)
+            for split in ("train", "pool", "guide", "gate")
+        }
+        for split, part in rows.items():
+            outputs.facts[f"{split}_rows"] = len(part)
+        outputs.facts["classes_in_train"] = len(np.unique(rows["train"].y))
         outputs.facts["detectable_lift"] = smallest_detectable_lift(
-            len(gate), TYPICAL_DISAGREEMENT
-        )
-        outputs.facts["gate_rows"] = len(gate)
-        for split in ("train", "pool", "guide"):
-            rows = load_split(platform.objects, turn.manifest, split)
-            outputs.facts[f"{split}_rows"] = len(rows)
-        outputs.facts["classes_in_train"] = int(
-            len(np.unique(load_split(platform.objects, turn.manifest, "train").y))
+            len(rows["gate"]), TYPICAL_DISAGREEMENT
         )
 
     execute(turn, STEP, inputs={"parent": record.parent}, settings={}, compute=compute)
     return str(record.ref)
 
 
-def check_parts(platform: Platform, config: CampaignConfig) -> None:
+def check_parts(parts: Catalog, config: CampaignConfig) -> None:
     """Look every named part up and check its parameters before any work is done.
 
     Raises:
         ConfigurationError: Naming the part or parameter that is wrong.
     """
-    parts = platform.parts
     for kind, part in (
         ("trainer", config.trainer),
         ("generator", config.generator),

@@ -29,13 +29,9 @@ SCORES = (
 )
 
 
-def build_bundle(
-    turn: Turn, version: str | None, promoted: bool, gate: list[MetricRow]
-) -> Bundle:
+def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[MetricRow]) -> Bundle:
     """Return all rows of the iteration; ``version`` is the manifest to commit, if any."""
-    profile = turn.artifacts.document(
-        turn.step("diagnose").artifacts["profile"], WeaknessProfile
-    )
+    profile = turn.artifacts.document(turn.step("diagnose").artifacts["profile"], WeaknessProfile)
     plan = turn.artifacts.document(turn.step("plan").artifacts["plan"], Plan)
     measured = turn.artifacts.json(turn.step("evaluate").artifacts["metrics"])
     metrics = [MetricRow(**row) for row in measured]
@@ -71,9 +67,7 @@ def _version(turn: Turn, digest: str | None, promoted: bool) -> VersionRow | Non
     manifest = turn.artifacts.document(digest, DatasetManifest)
     rows = {split: sum(r.rows for r in refs) for split, refs in manifest.splits.items()}
     rows["synthetic"] = sum(ref.rows for ref in manifest.synthetic)
-    return VersionRow(
-        digest, turn.record.parent, "promoted" if promoted else "labels_only", rows
-    )
+    return VersionRow(digest, turn.record.parent, "promoted" if promoted else "labels_only", rows)
 
 
 def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
@@ -195,4 +189,3 @@ def _models(turn: Turn) -> list[ModelRow]:
             for r in range(turn.config.training.replicates)
         ]
     return rows
-

@@ -73,8 +73,6 @@ def _uncertain_shares(turn: Turn) -> list[tuple[float, float, float]]:
         for row in rows
         if row["name"] == "uncertain_share" and int(row["iteration"]) < turn.ref.number
     )
-    profile = turn.artifacts.document(
-        turn.step("diagnose").artifacts["profile"], WeaknessProfile
-    )
+    profile = turn.artifacts.document(turn.step("diagnose").artifacts["profile"], WeaknessProfile)
     now = (profile.uncertain_share, profile.uncertain_low, profile.uncertain_high)
     return [(value, low, high) for _, value, low, high in shares] + [now]

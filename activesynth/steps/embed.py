@@ -32,9 +32,7 @@ def embed(iteration_id: str, platform: Platform) -> StepRecord:
             rows = load_split(platform.objects, turn.manifest, split)
             vectors = embed_rows(turn, state, rows.x, centroids.shape[1])
             clusters = assign(turn, centroids, vectors)
-            outputs.arrays(
-                split, {"ids": rows.ids, "vectors": vectors, "clusters": clusters}
-            )
+            outputs.arrays(split, {"ids": rows.ids, "vectors": vectors, "clusters": clusters})
             if split == "train":
                 outputs.link("index", platform.objects.put(platform.index.build(vectors)))
                 diversity = cluster_entropy(clusters, len(centroids))

@@ -34,8 +34,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
     """Write the metric rows of all arms on guide, and their predictions."""
     turn = open_turn(iteration_id, platform)
     models = {
-        arm: _model_digests(turn, number)
-        for number, arm in enumerate(turn.config.evaluation.arms)
+        arm: _model_digests(turn, number) for number, arm in enumerate(turn.config.evaluation.arms)
     }
     scores_digest = turn.step("diagnose").artifacts["scores"]
     profile_digest = turn.step("diagnose").artifacts["profile"]
@@ -144,9 +143,7 @@ def _corrupted(
     for weakness in weaknesses:
         if weakness.kind == "corruption" and ("targeted", weakness.key) in accuracy:
             gain = accuracy["targeted", weakness.key] - accuracy["reweighted", weakness.key]
-            rows.append(
-                MetricRow("targeted", "guide", weakness.id, "benefit", gain, n=len(guide))
-            )
+            rows.append(MetricRow("targeted", "guide", weakness.id, "benefit", gain, n=len(guide)))
     return rows
 
 
@@ -175,8 +172,7 @@ def _diversity(turn: Turn) -> list[MetricRow]:
             "coverage": coverage(clusters, count),
         }
         rows += [
-            MetricRow(arm, "train", "all", name, value, n=len(x))
-            for name, value in values.items()
+            MetricRow(arm, "train", "all", name, value, n=len(x)) for name, value in values.items()
         ]
     if synthetic is not None:
         judge = turn.predictor(turn.step("judge").artifacts["judge"])
@@ -186,8 +182,6 @@ def _diversity(turn: Turn) -> list[MetricRow]:
             MetricRow("targeted", "synthetic", "all", "quality", agreement, n=len(synthetic))
         )
         rows.append(
-            MetricRow(
-                "targeted", "synthetic", "all", "rare_class_coverage", rare, n=len(synthetic)
-            )
+            MetricRow("targeted", "synthetic", "all", "rare_class_coverage", rare, n=len(synthetic))
         )
     return rows

@@ -34,9 +34,12 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
     branches = dict(turn.record.branches)
     benefit = _latest_benefit(turn)
     plateau = is_plateau(
-        [value for _, value in platform.lineage.metric_history(
-            turn.ref.campaign, turn.config.evaluation.metric, "targeted"
-        )]
+        [
+            value
+            for _, value in platform.lineage.metric_history(
+                turn.ref.campaign, turn.config.evaluation.metric, "targeted"
+            )
+        ]
     )
 
     def compute(outputs: Outputs) -> None:
@@ -108,7 +111,9 @@ def _fresh(
     """Return this iteration's synthetic rows of both branches, equally many in each."""
     rejected = {a["sample"] for a in answers if a["action"] == "reject"}
     relabelled = {
-        a["sample"]: a["label"] for a in answers if a["action"] == "relabel" and a["label"] is not None
+        a["sample"]: a["label"]
+        for a in answers
+        if a["action"] == "relabel" and a["label"] is not None
     }
     targeted = [sample for sample in selection["targeted"] if sample not in rejected]
     count = min(len(targeted), len(selection["untargeted"]))

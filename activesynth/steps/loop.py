@@ -1,4 +1,4 @@
-"""Drive the steps in one process: the second driver, which proves that Airflow is only the first."""
+"""Drive the steps in one process: the driver that needs no Airflow."""
 
 from __future__ import annotations
 

@@ -165,4 +165,3 @@ def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
         next_run=run,
         bundle=build_bundle(turn, version, promoted, _gate_metrics(turn, decision)),
     )
-

@@ -16,7 +16,8 @@ from activesynth.steps.embed import embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS
 from activesynth.steps.turn import Turn, open_turn
-from activesynth.targeting.screening import Limits, calibrate, screen as apply_limits
+from activesynth.targeting.screening import Limits, calibrate
+from activesynth.targeting.screening import screen as apply_limits
 from activesynth.uncertainty.scores import (
     ensemble_variance,
     mutual_information,
@@ -91,9 +92,7 @@ def _limits(turn: Turn, verifier: Predictor, control: SampleSet) -> Limits:
         guide_embeddings=turn.artifacts.arrays(embedded["guide"])["vectors"],
         guide_confidence=generator.confidence(state, guide.x, guide.y),
         guide_entropy=turn.artifacts.arrays(turn.step("diagnose").artifacts["scores"])["entropy"],
-        verifier_accuracy=float(
-            (verifier.predict_proba(guide.x).argmax(axis=1) == guide.y).mean()
-        ),
+        verifier_accuracy=float((verifier.predict_proba(guide.x).argmax(axis=1) == guide.y).mean()),
         generator_agreement=agreement,
         classes=turn.classes,
         realism_quantile=settings.realism_quantile,

@@ -63,16 +63,12 @@ def select(iteration_id: str, platform: Platform) -> StepRecord:
     )
 
 
-def _candidates(
-    turn: Turn, screened: Any, arm: str
-) -> tuple[SampleSet, dict[str, Array]]:
+def _candidates(turn: Turn, screened: Any, arm: str) -> tuple[SampleSet, dict[str, Array]]:
     rows = turn.artifacts.samples(screened[f"{arm}.samples"])
     return rows, turn.artifacts.arrays(screened[f"{arm}.verdicts"])
 
 
-def _targeted(
-    turn: Turn, screened: Any, plan: Plan, seed: int
-) -> tuple[list[str], dict[str, int]]:
+def _targeted(turn: Turn, screened: Any, plan: Plan, seed: int) -> tuple[list[str], dict[str, int]]:
     """Draw each weakness's share in proportion to uncertainty; say where too few passed."""
     rows, verdicts = _candidates(turn, screened, "targeted")
     chosen: list[str] = []

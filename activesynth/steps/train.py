@@ -43,9 +43,7 @@ def _encoder(turn: Turn) -> str:
             seed=turn.campaign_seed("encoder"),
             progress=lambda done, total: turn.report("encoder", done, total),
         )
-        outputs.model(
-            "encoder", state, part=part.name, role="encoder", parameters=part.parameters
-        )
+        outputs.model("encoder", state, part=part.name, role="encoder", parameters=part.parameters)
 
     record = execute(
         turn,
@@ -132,4 +130,3 @@ def _base(turn: Turn, encoder: str) -> StepRecord:
         compute=compute,
         seed=turn.seed("train"),
     )
-

@@ -1,0 +1,59 @@
+# `make demo` and `make test` are all a newcomer needs; each does its own set-up in .venv.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+# Where torch comes from when not from the default index; see README, "Without a GPU".
+TORCH_INDEX_URL ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo up down status test lint types imports unit bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.runtime: requirements.txt constraints.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python 3.11 with venv is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(if $(TORCH_INDEX_URL),$(BIN)/pip install --quiet --index-url $(TORCH_INDEX_URL) \
+	  "$$(grep ^torch== requirements.txt)")
+	$(BIN)/pip install --quiet -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
+	$(BIN)/pip install --quiet -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+setup: $(VENV)/.runtime ## Install everything into .venv
+
+demo: setup ## Run two feedback iterations on real images in a real Airflow, and show what came of it
+	@$(BIN)/activesynth demo
+
+up: setup ## Start the embedded platform
+	@$(BIN)/activesynth up
+
+down: ## Stop the embedded platform
+	@test ! -x $(BIN)/activesynth || $(BIN)/activesynth down
+
+status: ## Say what of the embedded platform runs
+	@$(BIN)/activesynth status
+
+test: $(VENV)/.development lint types imports unit ## The whole check: lint, types, imports, all tests
+
+lint: $(VENV)/.development
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.development
+	@$(BIN)/mypy
+
+imports: $(VENV)/.development
+	@PYTHONPATH=plugins $(BIN)/lint-imports --no-logo
+
+unit: $(VENV)/.development
+	@$(BIN)/pytest
+
+bench: $(VENV)/.development ## Measure where the time goes
+	@$(BIN)/python -m benchmarks
+
+clean: down ## Remove the environment and the embedded platform's state
+	rm -rf $(VENV) .activesynth

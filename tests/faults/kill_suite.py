@@ -1,0 +1,249 @@
+"""Kill a toy campaign at every external effect, before and after, and compare what is left.
+
+Run as a program: ``python kill_suite.py SERVER_URL TEMPLATE FOLDER STRIDE [naive]``. The parent only
+imports and forks; every operation happens in a child, because a forked child of a process that has
+used native threads may hang. Prints one JSON line per case and a summary.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from toy_plane import plane_config, plane_platform
+
+from activesynth.domain.effects import EffectKind
+from activesynth.domain.platform import Platform
+from activesynth.lineage.canonical import canonical_state
+from activesynth.operations.ingest import ingest
+from activesynth.steps.loop import run
+
+KILLED = 137
+CAMPAIGN = "plane"
+ITERATIONS = 2
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Counts effects, and ends the process at the one that is named."""
+
+    kill_at: int = -1
+    moment: str = ""
+    seen: list[str] = field(default_factory=list)
+
+    def before(self, kind: EffectKind, key: str) -> None:
+        self.seen.append(kind)
+        self._act("before")
+
+    def after(self, kind: EffectKind, key: str) -> None:
+        self._act("after")
+
+    def _act(self, moment: str) -> None:
+        if len(self.seen) - 1 == self.kill_at and moment == self.moment:
+            os._exit(KILLED)
+
+
+Opener = Callable[[str, Path, Watcher], AbstractContextManager[Platform]]
+
+
+def drive(platform: Platform) -> None:
+    """Ingest and run the whole campaign, as a retry would, from wherever it stands."""
+    config = plane_config()
+    ingest(config, platform)
+    done = platform.lineage.campaign(CAMPAIGN).iterations
+    if done < ITERATIONS:
+        conf = {"campaign": CAMPAIGN, "iterations": ITERATIONS - done}
+        run(platform, conf=conf)
+    from activesynth.steps.decide import send_events
+
+    send_events(platform)
+
+
+def in_child(work: Callable[[], Any], result: Path) -> int:
+    """Fork, run ``work``, write its JSON result, and return the exit status."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            result.write_text(json.dumps(work()))
+            status = 0
+        except BaseException:
+            result.with_suffix(".error").write_text(traceback.format_exc())
+        os._exit(status)
+    _, code = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(code)
+
+
+def state(url: str, folder: Path) -> dict[str, Any]:
+    """Return what is left: committed rows, delivered events, stored blobs."""
+    events = sorted(p.name for p in (folder / "events").glob("*") if p.is_file())
+    blobs = sorted(
+        p.name for p in (folder / "objects").rglob("*") if p.is_file() and len(p.name) == 64
+    )
+    return {"rows": canonical_state(url, CAMPAIGN), "events": events, "blobs": blobs}
+
+
+def visible(url: str) -> dict[str, int]:
+    """Count what the views show, as a person would see it between a kill and the retry."""
+    with psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql")) as connection:
+        cursor = connection.cursor()
+        counts = {}
+        for view in ("lift", "weakness_history", "iteration_cost", "sample_provenance"):
+            cursor.execute(f"select count(*) from activesynth.{view}")
+            row = cursor.fetchone()
+            counts[view] = int(row[0]) if row else 0
+        cursor.execute("select count(*) from activesynth.iterations where state = 'committed'")
+        row = cursor.fetchone()
+        counts["committed"] = int(row[0]) if row else 0
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    number: int
+    moment: str
+
+
+class Suite:
+    """Runs cases on databases of their own, copied from a migrated template."""
+
+    def __init__(self, server: str, template: str, folder: Path, opener: Opener) -> None:
+        self.server, self.template, self.folder, self.opener = server, template, folder, opener
+
+    def database(self, name: str) -> str:
+        admin = psycopg2.connect(self.server.replace("postgresql+psycopg2", "postgresql"))
+        admin.autocommit = True
+        admin.cursor().execute(f"create database {name} template {self.template}")
+        admin.close()
+        return self.server.replace("/postgres?", f"/{name}?")
+
+    def drop(self, name: str) -> None:
+        admin = psycopg2.connect(self.server.replace("postgresql+psycopg2", "postgresql"))
+        admin.autocommit = True
+        admin.cursor().execute(f"drop database {name} with (force)")
+        admin.close()
+
+    def attempt(self, url: str, folder: Path, watcher: Watcher) -> Callable[[], Any]:
+        def work() -> Any:
+            with self.opener(url, folder, watcher) as platform:
+                drive(platform)
+            return watcher.seen
+
+        return work
+
+    def undisturbed(self) -> tuple[list[str], dict[str, Any], list[dict[str, int]]]:
+        """Return the effects in order, the final state, and what is visible after each commit."""
+        url, folder = self.database("undisturbed"), self.folder / "undisturbed"
+        folder.mkdir()
+        seen = folder / "seen.json"
+        status = in_child(self.attempt(url, folder, Watcher()), seen)
+        if status != 0:
+            raise RuntimeError(seen.with_suffix(".error").read_text())
+        report = folder / "state.json"
+        in_child(lambda: [state(url, folder), visible(url)], report)
+        final, counts = json.loads(report.read_text())
+        return json.loads(seen.read_text()), final, [counts]
+
+    def case(self, case: Case, expected: dict[str, Any], stages: set[str]) -> dict[str, Any]:
+        """Kill once, look, retry, compare."""
+        name = f"case_{case.number}_{case.moment}"
+        url, folder = self.database(name), self.folder / name
+        folder.mkdir()
+        killed = in_child(
+            self.attempt(url, folder, Watcher(case.number, case.moment)), folder / "killed.json"
+        )
+        between = folder / "between.json"
+        in_child(lambda: visible(url), between)
+        retried = in_child(self.attempt(url, folder, Watcher()), folder / "retried.json")
+        left = folder / "left.json"
+        in_child(lambda: state(url, folder), left)
+        after = json.loads(left.read_text()) if left.exists() else None
+        error = (folder / "retried.error").read_text() if retried else ""
+        self.drop(name)
+        seen = json.loads(between.read_text())
+        return {
+            "case": name,
+            "killed": killed == KILLED,
+            "visible": seen,
+            "nothing_partial": json.dumps(seen, sort_keys=True) in stages,
+            "retried": retried == 0,
+            "equal": after == expected,
+            "differs": [] if after is None else [k for k in expected if after[k] != expected[k]],
+            "error": error[-2000:],
+        }
+
+
+def stages_of(suite: Suite) -> set[str]:
+    """Return what may be visible: nothing, or exactly the first or second commit's rows."""
+    allowed = set()
+    for iterations in range(ITERATIONS + 1):
+        name = f"stage_{iterations}"
+        url, folder = suite.database(name), suite.folder / name
+        folder.mkdir()
+
+        def work(count: int = iterations, url: str = url, folder: Path = folder) -> Any:
+            with suite.opener(url, folder, Watcher()) as platform:
+                ingest(plane_config(), platform)
+                for remaining in range(ITERATIONS, ITERATIONS - count, -1):
+                    key = f"{CAMPAIGN}__it{ITERATIONS - remaining}"
+                    only_one(platform, key, remaining)
+            return visible(url)
+
+        status = in_child(work, folder / "visible.json")
+        if status:
+            raise RuntimeError((folder / "visible.error").read_text())
+        allowed.add(json.dumps(json.loads((folder / "visible.json").read_text()), sort_keys=True))
+    return allowed
+
+
+def only_one(platform: Platform, key: str, remaining: int) -> None:
+    """Run a single iteration under the parameters it has within the whole campaign."""
+    from activesynth.steps.begin import begin
+    from activesynth.steps.loop import iterate
+
+    iterate(begin(key, {"campaign": CAMPAIGN, "iterations": remaining}, platform), platform)
+
+
+def main() -> int:
+    """Run all cases two at a time and print the verdicts; exit 1 if an invariant broke."""
+    server, template, folder, stride = sys.argv[1:5]
+    opener: Opener = plane_platform
+    if "naive" in sys.argv[5:]:
+        from naive_protocol import naive_platform
+
+        opener = naive_platform
+    suite = Suite(server, template, Path(folder), opener)
+    effects, expected, _ = suite.undisturbed()
+    stages = stages_of(suite)
+    cases = [
+        Case(number, moment)
+        for number in range(0, len(effects), int(stride))
+        for moment in ("before", "after")
+    ]
+    # Every kind of effect is in, whatever the stride skips.
+    rare = [n for n, kind in enumerate(effects) if kind in ("outbox.send", "trigger")]
+    cases += [Case(n, m) for n in rare for m in ("before", "after") if n % int(stride)]
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda case: suite.case(case, expected, stages), cases))
+    good = [
+        r for r in results if r["killed"] and r["nothing_partial"] and r["retried"] and r["equal"]
+    ]
+    for result in results:
+        if result not in good:
+            print(json.dumps(result))
+    kinds = {kind: effects.count(kind) for kind in sorted(set(effects))}
+    print(json.dumps({"effects": kinds, "cases": len(cases), "held": len(good)}))
+    return 0 if len(good) == len(cases) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
