@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from activesynth.cli.session import connected
+from activesynth.errors import ConfigurationError
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +23,30 @@ def annotate(
     ],
 ) -> None:
     """Show each queued sample and take your answer; stop at any time, nothing is lost."""
-    from activesynth.annotation.terminal import annotate as ask
+    from activesynth.annotation.keyboard import single_keys
+    from activesynth.annotation.terminal import annotate_in_terminal
+    from activesynth.domain.documents import DatasetManifest
 
-    with connected(campaign) as platform:
-        ask(platform, campaign, annotator)
+    with connected(campaign) as platform, single_keys() as read_key:
+        head = platform.lineage.campaign(campaign).head
+        if head is None:
+            raise ConfigurationError(
+                f"campaign {campaign!r} has no data yet; `activesynth run {campaign}` begins it."
+            )
+        manifest = DatasetManifest.decode(platform.objects.get(head))
+        count = annotate_in_terminal(
+            platform.queue,
+            platform.objects,
+            platform.parts.create("modality", manifest.modality),
+            manifest.classes,
+            campaign,
+            annotator,
+            read_key,
+            _write,
+        )
+    print(f"\n{count} answers kept.")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

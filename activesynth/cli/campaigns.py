@@ -12,6 +12,7 @@ from activesynth.cli.session import connected, settings
 
 if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
+    from activesynth.domain.platform import Platform
 
 config = typer.Typer(help="Campaign files.", no_args_is_help=True)
 campaign = typer.Typer(help="Campaigns.", no_args_is_help=True)
@@ -70,3 +71,10 @@ def campaign_file(name: str) -> CampaignConfig:
     from activesynth.config.campaign import read_campaign
 
     return read_campaign(settings().campaigns / f"{name}.yaml")
+
+
+def recorded_config(platform: Platform, name: str) -> CampaignConfig:
+    """Return the config that a campaign last ran with; its file may say something else by now."""
+    from activesynth.config.campaign import parse_campaign
+
+    return parse_campaign(platform.lineage.campaign(name).config, f"campaign {name!r}")

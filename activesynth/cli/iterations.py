@@ -36,25 +36,28 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run iterations of a campaign in this process, without Airflow."""
-    from activesynth.config.trigger import apply_trigger, parse_trigger
+    from activesynth.config.trigger import parse_trigger
+
+    given: dict[str, Any] = {"campaign": campaign, "iterations": iterations, "labels": labels}
+    given |= {"growth": growth, "annotator": annotator, "note": note}
+    conf = {key: value for key, value in given.items() if value is not None}
+    parse_trigger(conf)
+    config = campaign_file(campaign)
+
+    from activesynth.cli.results import print_campaign
+    from activesynth.domain.records import IterationRef
+    from activesynth.operations.ingest import ingest
     from activesynth.steps import loop
 
-    options = {"labels": labels, "growth": growth, "annotator": annotator, "note": note}
-    conf: dict[str, Any] = {"campaign": campaign, "iterations": iterations, **options}
-    trigger = parse_trigger(conf)
-    config = campaign_file(campaign)
-    apply_trigger(config, trigger.model_dump())
-    given = {key: value for key, value in conf.items() if value is not None}
     with connected() as platform:
-        ids = loop.run(config, platform, conf=given)
-        done = {int(item.split(":")[1]) for item in ids}
-        rows = [row for row in platform.reader.iterations(campaign) if row["iteration"] in done]
+        ingest(config, platform)
+        ids = loop.run(platform, conf=conf)
+        done = {IterationRef.parse(item).number for item in ids}
         if as_json:
-            print_json(rows)
-            return
-        from activesynth.cli.results import print_campaign
-
-        print_campaign(platform, config, only=done)
+            rows = platform.reader.iterations(campaign)
+            print_json([row for row in rows if int(row["iteration"]) in done])
+        else:
+            print_campaign(platform, config, only=done)
 
 
 @app.command("fail")
@@ -64,7 +67,7 @@ def fail(
 ) -> None:
     """Mark an open iteration failed, so that another run may take it over.
 
-    Only for a run that is really dead: its commit is refused from then on.
+    Only for a run that is really dead: what it still does is refused from then on.
     """
     from activesynth.domain.records import IterationRef
 

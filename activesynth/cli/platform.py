@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.progress import notice
 from activesynth.cli.session import embedded, settings
+
+if TYPE_CHECKING:
+    from activesynth.embedded.platform import PlatformInfo
 
 
 def register(app: typer.Typer) -> None:
@@ -22,21 +25,17 @@ def register(app: typer.Typer) -> None:
 
 def up(as_json: AsJson = False) -> None:
     """Start PostgreSQL and Airflow; what runs already is left alone."""
-    notice("starting PostgreSQL and Airflow ...")
-    embedded().up()
-    status(as_json=as_json)
+    print_platform(bring_up(), as_json=as_json)
 
 
 def status(as_json: AsJson = False) -> None:
-    """Say what of the platform runs, and where its page is."""
-    found = embedded().status()
-    print_json(found) if as_json else print(found)
+    """Say what of the platform runs, and where its pages are."""
+    print_platform(embedded().status(), as_json=as_json)
 
 
 def down() -> None:
     """Stop everything that `up`, `demo` or `run` started; data stays."""
-    embedded().down()
-    print("the platform is down; its data stays in", settings().home)
+    embedded().down(notice)
 
 
 def psql(
@@ -45,6 +44,41 @@ def psql(
     ] = None,
 ) -> None:
     """Open psql on the lineage database."""
-    platform = embedded()
-    command = platform.psql_command()
+    found = settings().database_url
+    if found is None:
+        command = embedded().psql_command()
+    else:
+        from activesynth.embedded.postgres import binaries
+
+        address = found.get_secret_value().replace("postgresql+psycopg2://", "postgresql://", 1)
+        command = [str(binaries() / "psql"), address]
     os.execvp(command[0], [*command, *(arguments or [])])  # noqa: S606 - psql takes our place
+
+
+def bring_up() -> PlatformInfo:
+    """Start what is missing, with our own tables in place before anything uses them."""
+    from activesynth.lineage.migrate import upgrade
+
+    return embedded().up(notice, migrate=upgrade)
+
+
+def print_platform(info: PlatformInfo, *, as_json: bool) -> None:
+    """Print what runs; the login is part of it, for the file it lies in is the owner's too."""
+    facts = {
+        "home": str(info.home),
+        "project": str(info.project),
+        "is_up": info.is_up,
+        "parts": dict(info.parts),
+        "database_url": info.database_url,
+        "url": info.url,
+        "user": info.user,
+        "password": info.password,
+    }
+    if as_json:
+        print_json(facts)
+        return
+    for name, pid in info.parts.items():
+        print(f"{name:15} {'down' if pid is None else f'up, process {pid}'}")
+    if info.url is not None:
+        print(f"pages           {info.url}   user {info.user}, password {info.password}")
+    print(f"state           {info.home}")

@@ -26,7 +26,8 @@ def embedded() -> EmbeddedPlatform:
     """Return the embedded platform of this project folder; nothing is started."""
     from activesynth.embedded.platform import EmbeddedPlatform
 
-    return EmbeddedPlatform(settings().home.absolute(), Path.cwd())
+    found = settings()
+    return EmbeddedPlatform(found.home, Path.cwd(), threads=found.threads)
 
 
 @contextmanager
@@ -43,10 +44,24 @@ def connected(campaign: str | None = None) -> Iterator[Platform]:
     """
     from activesynth.bootstrap import open_platform
 
-    found = settings()
-    if found.database_url is None and embedded().start_postgres():
-        notice("started PostgreSQL; `activesynth down` stops it.")
+    found = with_database(settings())
     with progress() as report, open_platform(found, report=report) as platform:
         if campaign is not None:
             platform.lineage.campaign(campaign)
         yield platform
+
+
+def with_database(found: Settings) -> Settings:
+    """Return the settings with the address of a database that runs and has our tables."""
+    from pydantic import SecretStr
+
+    from activesynth.lineage.migrate import upgrade
+
+    if found.database_url is not None:
+        return found
+    platform = embedded()
+    address = platform.status().database_url
+    if address is None:
+        address = platform.up(notice, with_airflow=False, migrate=upgrade).database_url
+        notice("`activesynth down` stops it.")
+    return found.model_copy(update={"database_url": SecretStr(str(address))})

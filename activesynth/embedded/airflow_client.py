@@ -145,6 +145,28 @@ class AirflowClient:
             for row in rows
         ]
 
+    def clear_run(self, dag_id: str, run_id: str) -> None:
+        """Let every task of a run that has ended run again, under the same run id."""
+        self._ask(
+            "POST", f"{_run_path(dag_id, run_id)}/clear", {"dry_run": False, "only_failed": False}
+        )
+
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, *, attempt: int, map_index: int = -1
+    ) -> list[str]:
+        """Return the messages in a task's log, oldest first; none where it has no log yet."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{attempt}"
+        query = urlencode({"map_index": map_index, "full_content": "true"})
+        try:
+            content = self._ask("GET", f"{path}?{query}")["content"]
+        except MissingArtifactError:
+            return []
+        return [
+            str(entry["event"] if isinstance(entry, dict) else entry)
+            for entry in content
+            if not isinstance(entry, dict) or entry.get("timestamp")  # others only group lines
+        ]
+
     def import_errors(self) -> list[BrokenFile]:
         """Return the DAG files that could not be imported."""
         rows = self._pages("/api/v2/importErrors", "import_errors")

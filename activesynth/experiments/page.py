@@ -21,7 +21,8 @@ th, td { padding: 5px 10px; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.text, td code { overflow-wrap: anywhere; }
+td.text { overflow-wrap: anywhere; min-width: 130px; }
+table.narrow { width: auto; }
 ul { margin: 4px 0 12px; padding-left: 22px; } li { margin: 3px 0; }
 .promoted, .accepted, .closed { color: var(--good); font-weight: 600; }
 .refused, .regressed { color: var(--bad); font-weight: 600; }
@@ -106,13 +107,23 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 </section>
 
 {% if summary.iterations %}
-<section><h2>Iterations</h2><div class="wide"><table>
-<tr><th>iteration</th><th>decision</th><th>reason</th><th>labels</th><th>made</th><th>accepted</th>
-<th>lift</th><th>uncertain</th><th>D / ln C</th><th>opened</th><th>closed</th><th>seconds</th></tr>
+<section><h2>What the gate decided</h2><div class="wide"><table>
+<tr><th>iteration</th><th>decision</th><th>reason</th><th>lift on gate</th><th>version</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>
 <td class="{{ 'promoted' if turn.decision == 'promoted' else 'refused' }}">{{ turn.decision }}</td>
 <td class="text">{{ turn.reason }}</td>
+<td class="number">{{ turn.gate_lift | interval if turn.gate_lift else "" }}</td>
+<td><code title="{{ turn.version or '' }}">{{ (turn.version or "none")[:12] }}</code></td></tr>
+{% endfor %}
+</table></div></section>
+
+<section><h2>Iterations</h2><div class="wide"><table>
+<tr><th>iteration</th><th>labels</th><th>made</th><th>accepted</th>
+<th>lift on guide</th><th>uncertain share</th><th>D / ln C</th><th>opened</th><th>closed</th>
+<th>seconds</th></tr>
+{% for turn in summary.iterations %}
+<tr><td class="number">{{ turn.number }}</td>
 <td class="number">{{ turn.labels }}</td><td class="number">{{ turn.candidates }}</td>
 <td class="number">{{ turn.accepted }}</td>
 <td class="number">{{ turn.lift | interval if turn.lift else "" }}</td>
@@ -126,7 +137,7 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 
 <section><h2>Arms on guide</h2>
 <div class="pair">{{ plot("arms") }}</div>
-<div class="wide"><table>
+<div class="wide"><table class="narrow">
 <tr><th>iteration</th><th>arm</th>
 {% for metric in summary.shown_metrics %}<th>{{ metric }}</th>{% endfor %}</tr>
 {% for turn in summary.iterations %}{% for arm in arms if arm in turn.arms %}

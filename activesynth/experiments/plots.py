@@ -6,6 +6,7 @@ plotly's own schema.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -43,7 +44,7 @@ def arm_curves(summary: CampaignSummary, metric: str) -> Figure:
         ]
         if found:
             traces.append(_curve(arm, found, _arm_colour(arm, position)))
-    return _figure(metric.replace("_", " "), traces, summary)
+    return _figure(f"{metric} on guide", traces, summary)
 
 
 def lift_curve(summary: CampaignSummary) -> Figure:
@@ -52,7 +53,7 @@ def lift_curve(summary: CampaignSummary) -> Figure:
         (float(turn.number), turn.lift) for turn in summary.iterations if turn.lift is not None
     ]
     traces = [_curve("lift", found, _ARM_COLOURS["targeted"])] if found else []
-    figure = _figure(f"lift in {summary.metric}, against {summary.control}", traces, summary)
+    figure = _figure(f"lift in {summary.metric} over {summary.control}, on guide", traces, summary)
     figure["layout"]["shapes"] = [
         {
             **{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0},
@@ -76,8 +77,8 @@ def state_curves(summary: CampaignSummary) -> Figure:
         ]
         if points:
             traces.append(_curve(name, points, colour))
-    figure = _figure("uncertain share and diversity", traces, summary)
-    figure["layout"]["yaxis"]["range"] = [0, 1.02]
+    figure = _figure("uncertain share of guide, and diversity of the data", traces, summary)
+    figure["layout"]["yaxis"]["range"] = [0, 1.04]
     return figure
 
 
@@ -85,7 +86,9 @@ def acceptance_bars(summary: CampaignSummary) -> Figure:
     """Draw what became of the candidates: accepted, or why not, one bar per iteration."""
     reasons = list(dict.fromkeys(name for turn in summary.iterations for name in turn.rejected))
     series = {"accepted": [turn.accepted for turn in summary.iterations]}
-    series |= {name: [turn.rejected.get(name, 0) for turn in summary.iterations] for name in reasons}
+    series |= {
+        name: [turn.rejected.get(name, 0) for turn in summary.iterations] for name in reasons
+    }
     colours = (_ACCEPTED, *(_REASONS[n % len(_REASONS)] for n in range(len(reasons))))
     return _bars("candidates", series, colours, summary)
 
@@ -126,8 +129,8 @@ def _curve(name: str, found: list[tuple[float, Estimate]], colour: str) -> Figur
 
 def _bars(
     title: str,
-    series: dict[str, list[float]],
-    colours: tuple[str, ...] | list[str],
+    series: Mapping[str, Sequence[float]],
+    colours: Sequence[str],
     summary: CampaignSummary,
 ) -> Figure:
     labels = [f"iteration {turn.number}" for turn in summary.iterations]
@@ -160,9 +163,10 @@ def _figure(title: str, traces: list[Figure], summary: CampaignSummary) -> Figur
     return {
         "data": traces,
         "layout": {
-            **_layout(height=330),
+            **_layout(height=340),
+            "title": {"text": escape(title), "font": {"size": 13}, "x": 0.01, "xanchor": "left"},
             "xaxis": {"title": {"text": "iteration"}, "tickvals": numbers, "range": edges},
-            "yaxis": {"title": {"text": escape(title)}, "automargin": True},
+            "yaxis": {"automargin": True},
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
         },
     }
@@ -172,7 +176,7 @@ def _layout(height: int) -> Figure:
     """Colours of text and lines are set by the page, which knows light from dark."""
     return {
         "height": height,
-        "margin": {"l": 60, "r": 20, "t": 16, "b": 50},
+        "margin": {"l": 50, "r": 20, "t": 36, "b": 50},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": True,

@@ -47,17 +47,18 @@ class IterationSummary:
         decision: ``promoted`` or ``refused``, with ``reason`` in a sentence.
         version: Digest of the dataset version it committed, None if there was nothing to add.
         labels: Labels of real rows that were bought.
-        candidates: Synthetic samples made, all arms together.
-        accepted: How many of them passed the screen.
+        candidates: Synthetic samples made for weaknesses.
+        accepted: How many of them joined the ``targeted`` arm.
         rejected: How many did not, by reason.
+        control_candidates: Samples made for the untargeted control; ``control_accepted`` joined it.
         arms: Arm to metric name to estimate, on guide.
-        lift: ``targeted`` minus the named control, paired, in points of the primary metric.
+        lift: ``targeted`` minus the named control on guide, paired, in units of the primary metric.
+        gate_lift: The same on gate, scored once, at the decision.
         uncertain_share: Share of guide rows in U_tau, in [0, 1].
         evenness: Cluster entropy D over ln C, in [0, 1].
         opened: Titles of weaknesses first seen here; ``closed`` and ``regressed`` likewise.
         seconds: Seconds per step, shards added up.
         detectable_lift: The smallest lift the gate could have shown, None if not recorded.
-        gate_rows: Rows behind the gate's decision.
     """
 
     number: int
@@ -68,8 +69,11 @@ class IterationSummary:
     candidates: int = 0
     accepted: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    control_candidates: int = 0
+    control_accepted: int = 0
     arms: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     lift: Estimate | None = None
+    gate_lift: Estimate | None = None
     uncertain_share: Estimate | None = None
     evenness: Estimate | None = None
     opened: tuple[str, ...] = ()
@@ -77,7 +81,6 @@ class IterationSummary:
     regressed: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     detectable_lift: float | None = None
-    gate_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def summarise(
     iterations = tuple(
         _iteration(
             row,
+            f"{metric}_lift:{control}",
             metrics.get(int(row["iteration"]), []),
             costs.get(int(row["iteration"]), []),
             changes.get(int(row["iteration"]), {}),
@@ -154,31 +158,45 @@ def weakness_changes(rows: Iterable[Row]) -> dict[int, dict[str, list[str]]]:
 
 
 def _iteration(
-    row: Row, metrics: list[Row], costs: list[Row], changes: dict[str, list[str]], made: list[Row]
+    row: Row,
+    lift: str,
+    metrics: list[Row],
+    costs: list[Row],
+    changes: dict[str, list[str]],
+    made: list[Row],
 ) -> IterationSummary:
+    targeted = [sample for sample in made if sample["weakness"]]
+    control = [sample for sample in made if not sample["weakness"]]
     over_all = [m for m in metrics if m["slice"] == "all" and int(m["seed"]) < 0]
-    facts = {key: value for cost in costs for key, value in (cost.get("facts") or {}).items()}
-    detectable = facts.get("detectable_lift")
+    bought = _single(over_all, "base", "train", "labels_bought")
+    detectable = _single(over_all, "base", "gate", "detectable_lift")
     return IterationSummary(
         number=int(row["iteration"]),
         decision=str(row["decision"] or ""),
         reason=str(row["reason"] or ""),
         version=row["version"],
-        labels=int(facts.get("labels_bought", 0)),
-        candidates=len(made),
-        accepted=sum(sample["verdict"] == "accepted" for sample in made),
-        rejected=_reasons(made),
+        labels=0 if bought is None else round(bought.value),
+        candidates=len(targeted),
+        accepted=_accepted(targeted),
+        rejected=_reasons(targeted),
+        control_candidates=len(control),
+        control_accepted=_accepted(control),
         arms=_arms(over_all),
-        lift=_single(over_all, "lift"),
-        uncertain_share=_single(over_all, "uncertain_share"),
-        evenness=_single(over_all, "evenness"),
+        lift=_single(over_all, TARGETED, "guide", lift),
+        gate_lift=_single(over_all, TARGETED, "gate", lift),
+        uncertain_share=_single(over_all, "base", "guide", "uncertain_share"),
+        evenness=_single(over_all, TARGETED, "train", "entropy_share")
+        or _single(over_all, "real", "train", "entropy_share"),
         opened=tuple(changes.get("opened", ())),
         closed=tuple(changes.get("closed", ())),
         regressed=tuple(changes.get("regressed", ())),
         seconds=_seconds(costs),
-        detectable_lift=None if detectable is None else float(detectable),
-        gate_rows=int(facts.get("gate_rows", 0)),
+        detectable_lift=None if detectable is None else detectable.value,
     )
+
+
+def _accepted(made: Iterable[Row]) -> int:
+    return sum(sample["verdict"] == "accepted" for sample in made)
 
 
 def _reasons(made: Iterable[Row]) -> dict[str, int]:
@@ -198,9 +216,9 @@ def _arms(rows: Iterable[Row]) -> dict[str, dict[str, Estimate]]:
     return arms
 
 
-def _single(rows: Iterable[Row], name: str) -> Estimate | None:
+def _single(rows: Iterable[Row], arm: str, split: str, name: str) -> Estimate | None:
     for row in rows:
-        if row["name"] == name:
+        if (row["arm"], row["split"], row["name"]) == (arm, split, name):
             return _estimate(row)
     return None
 

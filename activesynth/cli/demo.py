@@ -1,0 +1,112 @@
+"""``activesynth demo``: two feedback iterations by a real Airflow, and what they showed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from activesynth.cli.campaigns import campaign_file
+from activesynth.cli.platform import bring_up
+from activesynth.cli.progress import notice, progress
+from activesynth.cli.session import connected, embedded
+
+if TYPE_CHECKING:
+    from activesynth.config.campaign import CampaignConfig
+    from activesynth.domain.platform import Platform
+    from activesynth.embedded.airflow_client import AirflowClient
+    from activesynth.embedded.platform import PlatformInfo
+
+CAMPAIGN = "digits"
+ITERATIONS = 2
+
+# Digests and ids are hexadecimal and the name is ours: nothing in them needs quoting.
+ANCESTRY = "SELECT * FROM activesynth.dataset_ancestry WHERE start = '{version}' ORDER BY depth;"
+PROVENANCE = "SELECT * FROM activesynth.sample_provenance WHERE sample = '{sample}';"
+METRICS = """SELECT iteration, arm, name, value, low, high FROM activesynth.metrics
+WHERE campaign = '{campaign}' AND split = 'guide' AND slice = 'all' AND seed = -1
+ORDER BY iteration, name, arm;"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("demo")(demo)
+
+
+def demo() -> None:
+    """Run the next two iterations of the campaign `digits` in Airflow, and show what they did.
+
+    A later demo goes on where the last one ended, as far as `loop.max_iterations` allows; then it
+    shows the results again.
+    """
+    config = campaign_file(CAMPAIGN)
+    info = bring_up()
+    with connected() as platform:
+        start = committed_iterations(platform)
+    wanted = range(start, min(start + ITERATIONS, config.loop.max_iterations))
+    if wanted:
+        run_iterations(embedded().client(), wanted)
+    else:
+        notice(
+            f"campaign {CAMPAIGN!r} has done the {config.loop.max_iterations} iterations that "
+            "`loop.max_iterations` allows; these are its results. Raise it to go on."
+        )
+    with connected(CAMPAIGN) as platform:
+        present(platform, config, info, wanted)
+
+
+def committed_iterations(platform: Platform) -> int:
+    """Return how many iterations the demo's campaign has committed, 0 before the first run."""
+    names = {str(row["name"]) for row in platform.reader.campaigns()}
+    return platform.lineage.campaign(CAMPAIGN).iterations if CAMPAIGN in names else 0
+
+
+def run_iterations(client: AirflowClient, numbers: range) -> None:
+    """Start the run of the first iteration and follow it and its successors.
+
+    Raises:
+        ActiveSynthError: If a run fails.
+    """
+    from activesynth.cli.follow import DAG, RunFollower
+
+    first = f"{CAMPAIGN}__it{numbers.start}"
+    client.wait_for_dag(DAG)
+    client.unpause(DAG)
+    if not client.trigger(DAG, first, {"campaign": CAMPAIGN, "iterations": len(numbers)}):
+        notice(f"run {first} is there already; going on with it.")
+        if client.run_state(DAG, first) == "failed":
+            client.clear_run(DAG, first)
+    with progress() as report:
+        for number in numbers:
+            run_id = f"{CAMPAIGN}__it{number}"
+            if client.run_state(DAG, run_id) is None:
+                notice(f"the loop decided to stop after iteration {number - 1}.")
+                return
+            RunFollower(client, run_id, report).follow()
+
+
+def present(platform: Platform, config: CampaignConfig, info: PlatformInfo, numbers: range) -> None:
+    """Print the results, and where to look next."""
+    from activesynth.cli.reports import write
+    from activesynth.cli.results import print_campaign
+
+    print_campaign(platform, config, only=set(numbers) or None)
+    print(f"\nReport   {write(platform, config)}")
+    print(f"Airflow  {info.url}   user {info.user}, password {info.password}")
+    print("\nAsk PostgreSQL (`.venv/bin/activesynth psql`), for example")
+    for title, query in example_queries(platform):
+        print(f"\n-- {title}\n{query}")
+    print("\n`make down` stops everything; data stays. `make demo` again goes on from here.")
+
+
+def example_queries(platform: Platform) -> list[tuple[str, str]]:
+    """Return three queries that give rows in this very database, each with a title."""
+    head = platform.lineage.campaign(CAMPAIGN).head or ""
+    made = platform.reader.samples(CAMPAIGN, limit=1000)
+    used = [row for row in made if row["verdict"] == "accepted" and row["weakness"]]
+    sample = str((used or made or [{"id": ""}])[0]["id"])
+    return [
+        ("the ancestry of the head version", ANCESTRY.format(version=head)),
+        ("everything about one synthetic sample", PROVENANCE.format(sample=sample)),
+        ("metrics per iteration and arm", METRICS.format(campaign=CAMPAIGN)),
+    ]

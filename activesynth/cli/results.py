@@ -1,0 +1,91 @@
+"""The results of iterations as text on stdout: tables, then plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from activesynth.cli.output import print_table
+
+if TYPE_CHECKING:
+    from activesynth.config.campaign import CampaignConfig
+    from activesynth.domain.platform import Platform
+    from activesynth.experiments.summary import CampaignSummary, IterationSummary
+
+
+def print_campaign(
+    platform: Platform, config: CampaignConfig, *, only: Collection[int] | None = None
+) -> None:
+    """Print what iterations did, and in plain words what they showed.
+
+    Args:
+        platform: The ports.
+        config: The campaign.
+        only: The iterations to speak about; all committed ones unless given.
+    """
+    from activesynth.experiments.report import summarise_campaign
+
+    summary = summarise_campaign(platform, config)
+    if only is not None:
+        chosen = tuple(turn for turn in summary.iterations if turn.number in only)
+        summary = replace(summary, iterations=chosen)
+    for turn in summary.iterations:
+        print_iteration(summary, turn)
+    print_words(summary)
+
+
+def print_iteration(summary: CampaignSummary, turn: IterationSummary) -> None:
+    """Print the tables of one iteration."""
+    from activesynth.experiments.words import interval
+
+    print()
+    print_table(
+        ("what", "value"), _facts(summary, turn), title=f"{summary.name}, iteration {turn.number}"
+    )
+    names = summary.shown_metrics
+    lines = [
+        (arm, *(interval(row[name]) if name in row else "" for name in names))
+        for arm, row in turn.arms.items()
+    ]
+    if lines:
+        print_table(("arm", *names), lines)
+
+
+def print_words(summary: CampaignSummary) -> None:
+    """Print what was gained, what was not, and what could not have been seen."""
+    from activesynth.experiments.words import plain_words
+
+    words = plain_words(summary)
+    for title, sentences in (
+        ("Gained", words.gained),
+        ("Not gained, or not shown", words.not_gained),
+        ("What this data could not have shown", words.limits),
+    ):
+        if sentences:
+            print(f"\n{title}")
+            for sentence in sentences:
+                print(f"  - {sentence}")
+
+
+def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, str]]:
+    from activesynth.experiments.words import interval
+
+    lift = f"lift in {summary.metric} over `{summary.control}`"
+    why_not = ", ".join(f"{count} {reason}" for reason, count in turn.rejected.items())
+    seconds = ", ".join(f"{step} {value:.1f}" for step, value in turn.seconds.items())
+    return [
+        ("labels used", str(turn.labels)),
+        ("candidates made", f"{turn.candidates} targeted, {turn.control_candidates} for control"),
+        ("accepted", f"{turn.accepted} targeted, {turn.control_accepted} for control"),
+        ("why not", why_not or "-"),
+        (f"{lift}, guide", interval(turn.lift) if turn.lift else "-"),
+        (f"{lift}, gate", interval(turn.gate_lift) if turn.gate_lift else "-"),
+        ("|U_tau| / n", interval(turn.uncertain_share) if turn.uncertain_share else "-"),
+        ("D / ln C", interval(turn.evenness) if turn.evenness else "-"),
+        ("weaknesses opened", ", ".join(turn.opened) or "-"),
+        ("weaknesses closed", ", ".join(turn.closed) or "-"),
+        ("weaknesses regressed", ", ".join(turn.regressed) or "-"),
+        ("seconds per step", f"{seconds}; {sum(turn.seconds.values()):.1f} in all"),
+        ("gate", f"{turn.decision}: {turn.reason}"),
+    ]
