@@ -43,8 +43,8 @@ class RefreshResult:
         quarantined: New rows kept out because they resemble guarded ones.
         relabelled: Known train rows whose label in the source differs now; they are left alone.
         drift: Distance of the new rows from the head version.
-        run_key: Deterministic id of the iteration's run that this refresh stands for.
-        should_trigger: Whether that run should be started; starting it twice is harmless.
+        run_key: Deterministic id of the run to start now, or None where none is due. A repeated
+            refresh of the same date names the same run, so starting it twice is harmless.
     """
 
     version: str
@@ -54,8 +54,12 @@ class RefreshResult:
     quarantined: int
     relabelled: int
     drift: Drift
-    run_key: str
-    should_trigger: bool
+    run_key: str | None
+
+    @property
+    def should_trigger(self) -> bool:
+        """Tell whether an iteration is due."""
+        return self.run_key is not None
 
 
 def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResult:
@@ -98,6 +102,7 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
         child = _written(manifest, arrivals, logical_date, platform)
         created = _commit(campaign, record.head, child, arrivals, platform)
         version, manifest = child.digest, child
+    is_due = config.refresh.triggers_iteration and manifest.refreshed == logical_date
     return RefreshResult(
         version,
         created,
@@ -106,8 +111,7 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
         len(arrivals.quarantined),
         arrivals.relabelled,
         drift,
-        f"{campaign}__refresh_{logical_date}",
-        config.refresh.triggers_iteration and manifest.refreshed == logical_date,
+        f"{campaign}__refresh_{logical_date}" if is_due else None,
     )
 
 
