@@ -22,6 +22,7 @@ from activesynth.targeting.belief import (
 __all__ = ["EVIDENCE_ALPHA", "allocate", "largest_remainder"]
 
 EVIDENCE_ALPHA = 0.1
+CORRUPTION_SHARE = 0.25
 THOMPSON_DRAWS = 4096
 
 
@@ -33,6 +34,7 @@ def allocate(
     labels: int,
     explore: float,
     seed: int,
+    corruption_share: float = CORRUPTION_SHARE,
 ) -> Plan:
     """Split ``budget`` over the open and regressed weaknesses.
 
@@ -42,6 +44,10 @@ def allocate(
     probability that its gain is the largest (Thompson sampling, averaged over draws, since a
     whole batch is planned at once) under a discounted, shrunk normal posterior. In both cases
     ``explore`` of the budget is spread evenly.
+
+    Corruptions together get at most ``corruption_share`` while other weaknesses are open, but
+    never less than their even part of what is explored: every row can be corrupted, so by gap and
+    rows they would crowd out the rest, and their data lowers the accuracy on clean rows.
 
     All shares are equal when the evidence is no better than uniform: when Cochran's test does
     not tell the weaknesses apart at the 10 % level, neither by gap nor by measured benefit.
@@ -53,6 +59,7 @@ def allocate(
         labels: Annotation budget, copied into the plan.
         explore: Share of the budget spread evenly, in ``[0, 1]``.
         seed: Seed of the Thompson draws.
+        corruption_share: Largest share of all corruptions together, in ``[0, 1]``.
 
     Returns:
         The plan. Its parts sum exactly to its budget, which is 0 when no weakness is open.
@@ -78,6 +85,8 @@ def allocate(
     is_uniform = p_value > EVIDENCE_ALPHA
     wanted = even if is_uniform else _preference(weak, belief, seed)
     shares = explore * even + (1.0 - explore) * wanted
+    if not is_uniform:
+        shares = _capped(weak, shares, explore * even, corruption_share)
     reason = _uniform_reason(len(weak), p_value) if is_uniform else ""
     items = (
         PlanItem(
@@ -105,6 +114,21 @@ def _preference(weak: Sequence[Weakness], belief: Belief, seed: int) -> Array:
     best = (draws * importance).argmax(axis=1)
     shares: Array = np.bincount(best, minlength=len(weak)) / THOMPSON_DRAWS
     return shares
+
+
+def _capped(weak: Sequence[Weakness], shares: Array, floor: Array, cap: float) -> Array:
+    """Hand what corruptions have above ``cap`` to the others, in proportion to their shares."""
+    is_corruption = np.array([weakness.kind == "corruption" for weakness in weak])
+    total, least = shares[is_corruption].sum(), floor[is_corruption].sum()
+    limit = max(cap, least)
+    if is_corruption.all() or total <= limit:
+        return shares
+    others = np.where(is_corruption, 0.0, shares)
+    if not others.any():
+        others = np.where(is_corruption, 0.0, 1.0)
+    kept = floor + (shares - floor) * (limit - least) / (total - least)
+    capped: Array = np.where(is_corruption, kept, shares + (total - limit) * others / others.sum())
+    return capped
 
 
 def _uniform_reason(count: int, p_value: float) -> str:

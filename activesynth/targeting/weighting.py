@@ -8,6 +8,15 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
+from activesynth.targeting.marginals import reweight_to_marginals
+
+__all__ = [
+    "class_balanced",
+    "is_plateau",
+    "reweight_to_marginals",
+    "struggle_weights",
+    "synthetic_weights",
+]
 
 DAMPING = 0.5
 QUALITY_RANGE = (0.25, 4.0)

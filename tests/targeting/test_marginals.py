@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
-from activesynth.targeting.marginals import reweight_to_marginals
+from activesynth.targeting.weighting import reweight_to_marginals
 
 
 def marginal(keys: Array, size: int, weights: Array | None = None) -> Array:

@@ -1,0 +1,19 @@
+"""The query strategies a campaign can name under ``selection.strategy``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from activesynth.domain.registry import Row
+
+_ROOM = "activesynth.targeting.strategies"
+
+STRATEGIES: Mapping[str, Row] = {
+    "badge": Row(f"{_ROOM}:Badge"),
+    "entropy": Row(f"{_ROOM}:Entropy"),
+    "bald": Row(f"{_ROOM}:Bald"),
+    "margin": Row(f"{_ROOM}:Margin"),
+    "random": Row(f"{_ROOM}:Random"),
+    "coreset": Row(f"{_ROOM}:CoreSet"),
+    "score": Row(f"{_ROOM}:Score", "activesynth.targeting.parameters:ScoreParameters"),
+}
