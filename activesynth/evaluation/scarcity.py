@@ -48,7 +48,7 @@ def limit_labels(y: Array, budget: int, seed: int) -> Array:
     if budget >= len(y):
         return np.arange(len(y))
     classes, available = np.unique(y, return_counts=True)
-    exact = available * max(0, budget - len(classes)) / len(y)
+    exact = (available - 1) * max(0, budget - len(classes)) / max(1, len(y) - len(classes))
     sizes = 1 + np.floor(exact).astype(np.int64)
     rest = np.argsort(-(exact - np.floor(exact)), kind="stable")
     sizes[rest[: max(0, budget - sizes.sum())]] += 1
