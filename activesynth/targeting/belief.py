@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import Weakness
@@ -119,6 +118,8 @@ def _gap_variances(weaknesses: Sequence[Weakness]) -> Array:
 
 
 def _heterogeneity(values: Array, variances: Array) -> float:
+    from scipy.stats import chi2
+
     if len(values) < 2:
         return 1.0
     weights = 1.0 / variances

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
@@ -96,6 +95,8 @@ def calibrate(
     Raises:
         ShapeError: If there are too few rows to calibrate on.
     """
+    from sklearn.neighbors import NearestNeighbors
+
     real = np.asarray(real_embeddings, np.float64)
     if len(real) < 2 or len(guide_embeddings) < 1:
         raise ShapeError(
