@@ -50,6 +50,7 @@ def counts(plan: Plan) -> dict[str, int]:
     return {item.weakness: item.count for item in plan.items}
 
 
+@settings(deadline=None)
 @given(SHARES, st.integers(0, 10**9))
 def test_parts_sum_exactly_and_stay_within_one_of_their_quota(
     shares: list[float], budget: int

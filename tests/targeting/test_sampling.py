@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import binomtest
@@ -35,6 +35,7 @@ def test_pairs_are_drawn_one_after_the_other_without_replacement() -> None:
     assert binomtest(hits, DRAWS, expected).pvalue > 0.0001
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, st.integers(0, 30), elements=st.floats(0, 1e300)),
     st.integers(0, 40),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
@@ -155,6 +155,7 @@ def test_a_copy_of_a_real_row_is_a_duplicate_even_when_real_rows_repeat() -> Non
     assert not accepted.any()
 
 
+@settings(deadline=None)
 @given(
     generator=st.floats(0, 1),
     verifier=st.floats(0.35, 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_sample_weight
@@ -21,6 +21,7 @@ from activesynth.targeting.weighting import (
 QUALITIES = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 5))
 
 
+@settings(deadline=None)
 @given(hnp.arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4)))
 def test_class_balance_equals_scikit_learns(y: Array) -> None:
     weights = class_balanced(y, 5)
@@ -34,6 +35,7 @@ def test_unlabelled_rows_cannot_be_balanced() -> None:
         class_balanced(np.array([0, -1]), 2)
 
 
+@settings(deadline=None)
 @given(
     quality=QUALITIES,
     real=st.integers(1, 500),
@@ -144,6 +146,7 @@ def test_classes_and_clusters_with_more_errors_are_drawn_more() -> None:
     assert weights.mean() == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(np.float64, 50, elements=st.floats(0, 1)),
     hnp.arrays(np.int64, 50, elements=st.integers(0, 3)),
