@@ -21,8 +21,13 @@ CAMPAIGN = "digits"
 ITERATIONS = 2
 
 # Digests and ids are hexadecimal and the name is ours: nothing in them needs quoting.
-ANCESTRY = "SELECT * FROM activesynth.dataset_ancestry WHERE start = '{version}' ORDER BY depth;"
-PROVENANCE = "SELECT * FROM activesynth.sample_provenance WHERE sample = '{sample}';"
+ANCESTRY = """SELECT depth, left(ancestor, 12) AS version, origin, iteration, decision, rows
+FROM activesynth.dataset_ancestry
+WHERE version = '{version}' ORDER BY depth;"""
+PROVENANCE = """SELECT weakness_title, left(generator, 12) AS generator, verdict, verdict_reason, scores,
+       model_arm, left(model, 12) AS model, decision
+FROM activesynth.sample_provenance
+WHERE sample = '{sample}' ORDER BY model_arm, model;"""
 METRICS = """SELECT iteration, arm, name, value, low, high FROM activesynth.metrics
 WHERE campaign = '{campaign}' AND split = 'guide' AND slice = 'all' AND seed = -1
 ORDER BY iteration, name, arm;"""

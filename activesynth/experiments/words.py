@@ -102,9 +102,9 @@ def _say_real_rows(summary: CampaignSummary, gained: list[str], missing: list[st
     first, last = summary.iterations[0], summary.iterations[-1]
     before = first.arms.get("real", {}).get(summary.metric)
     after = last.arms.get(TARGETED, {}).get(summary.metric)
-    if before is None or after is None:
+    if before is None or after is None or first is last:
         return
-    labels = sum(iteration.labels for iteration in summary.iterations)
+    labels = sum(iteration.labels for iteration in summary.iterations[1:])
     text = (
         f"From `real` in iteration {first.number} to `{TARGETED}` in iteration {last.number}, "
         f"{summary.metric} went from {interval(before)} to {interval(after)}, "

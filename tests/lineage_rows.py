@@ -1,0 +1,75 @@
+"""A lineage reader over rows made by hand, and rows to put into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass
+class RowReader:
+    """Answers from lists, as the database would from tables."""
+
+    iteration_rows: list[Row] = field(default_factory=list)
+    metric_rows: list[Row] = field(default_factory=list)
+    weakness_rows: list[Row] = field(default_factory=list)
+    sample_rows: list[Row] = field(default_factory=list)
+    cost_rows: list[Row] = field(default_factory=list)
+
+    def campaigns(self) -> list[Row]:
+        return []
+
+    def iterations(self, campaign: str) -> list[Row]:
+        return self.iteration_rows
+
+    def metrics(self, campaign: str, iteration: int | None = None) -> list[Row]:
+        return [r for r in self.metric_rows if iteration is None or r["iteration"] == iteration]
+
+    def weaknesses(self, campaign: str) -> list[Row]:
+        return self.weakness_rows
+
+    def samples(
+        self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
+    ) -> list[Row]:
+        rows = sorted(self.sample_rows, key=lambda row: str(row["id"]))
+        wanted = [r for r in rows if iteration is None or r["iteration"] == iteration]
+        return [row for row in wanted if row["id"] > after][:limit]
+
+    def sample(self, sample_id: str) -> list[Row]:
+        return [row for row in self.sample_rows if row["id"] == sample_id]
+
+    def ancestry(self, version: str) -> list[Row]:
+        return []
+
+    def step_costs(self, campaign: str) -> list[Row]:
+        return self.cost_rows
+
+
+def make_iteration(number: int = 0, decision: str = "refused", **values: Any) -> Row:
+    return {
+        "iteration": number,
+        "decision": decision,
+        "reason": "the bound is under the margin.",
+        "version": "ab" * 32,
+        **values,
+    }
+
+
+def make_metric(name: str, value: float, **values: Any) -> Row:
+    row: Row = {"iteration": 0, "arm": "targeted", "split": "guide", "slice": "all"}
+    return {**row, "name": name, "value": value, "low": None, "high": None, "n": 9, "seed": -1} | (
+        values
+    )
+
+
+def make_sample(sample_id: str, verdict: str = "accepted", **values: Any) -> Row:
+    row: Row = {"id": sample_id, "iteration": 0, "weakness": "class:8", "verdict": verdict}
+    more = {"verdict_reason": "", "shard": "", "row": 0, "label": 0, "scores": {}, "parents": ()}
+    return {**row, **more, **values}
+
+
+def make_weakness(iteration: int, state: str, **values: Any) -> Row:
+    row: Row = {"iteration": iteration, "weakness": "class:8", "title": "class 8", "state": state}
+    return {**row, "kind": "class", "gap": 0.2, "low": 0.1, "high": 0.3, "n": 30, **values}
