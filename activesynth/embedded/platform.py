@@ -18,7 +18,7 @@ from activesynth.embedded.airflow_settings import (
     tool_environment,
     ui_address,
 )
-from activesynth.embedded.postgres import PostgresServer, RunningPostgres
+from activesynth.embedded.postgres import PostgresServer, RunningPostgres, remove_sockets
 from activesynth.embedded.private import exclusive, private_folder
 from activesynth.embedded.state import PlatformState, fresh_state, read_state, write_state
 from activesynth.errors import PlatformStateError
@@ -137,6 +137,8 @@ class EmbeddedPlatform:
                 state = None
             self._parts.stop(PARTS, state)
             self._postgres.stop()
+            if state is not None and state.sockets is not None:
+                remove_sockets(Path(state.sockets))  # of a server that was killed
             self._state_file.unlink(missing_ok=True)
             report("everything is down")
 

@@ -15,6 +15,7 @@ import signal
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +110,7 @@ class PostgresServer:
                     break
         self._clear_remains()
         if current is not None:
-            shutil.rmtree(current.sockets, ignore_errors=True)
+            remove_sockets(current.sockets)
 
     def _answering(self) -> RunningPostgres | None:
         """Return the server once it takes connections; one that is just dying never does."""
@@ -161,6 +162,13 @@ class PostgresServer:
         draft.rename(self._data)
 
     def _launch(self, sockets: Path) -> RunningPostgres:
+        try:
+            return self._run_server(sockets)
+        except PlatformStateError:
+            remove_sockets(sockets)
+            raise
+
+    def _run_server(self, sockets: Path) -> RunningPostgres:
         _check_user_can_run(self._data)
         settings = ["listen_addresses=", "unix_socket_permissions=0700"]
         with self._log.open("ab") as log:
@@ -246,8 +254,7 @@ def _check_user_can_run(folder: Path) -> None:
 def _socket_folder(preferred: Path | None) -> Path:
     """Return a folder of ours whose socket path fits into the kernel's 107 bytes."""
     if preferred is not None and _is_private(preferred):
-        for remains in preferred.glob(".s.PGSQL.*"):
-            remains.unlink()
+        _empty_sockets(preferred)
         return preferred
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp is private
         longest = f"{parent}/as-12345678/.s.PGSQL.{_PORT}.lock"
@@ -257,6 +264,19 @@ def _socket_folder(preferred: Path | None) -> Path:
         "no temporary folder is writable and short enough for a socket "
         f"({_SOCKET_PATH_LIMIT} bytes); set TMPDIR to a short path."
     )
+
+
+def remove_sockets(folder: Path) -> None:
+    """Remove a socket folder of ours; anything else in its place stays."""
+    if _is_private(folder):
+        _empty_sockets(folder)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _empty_sockets(folder: Path) -> None:
+    for remains in folder.glob(".s.PGSQL.*"):
+        remains.unlink(missing_ok=True)
 
 
 def _is_private(folder: Path) -> bool:

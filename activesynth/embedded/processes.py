@@ -38,8 +38,6 @@ def boot_id() -> str:
 
 def find(pid: int) -> Process | None:
     """Return the process with this number, or nothing if it has ended."""
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(pid, os.WNOHANG)  # our own ended child stays a zombie until somebody asks
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
