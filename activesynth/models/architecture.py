@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from activesynth.domain.canonical import Array, Tensors
-from activesynth.errors import CorruptArtifactError
+from activesynth.errors import CorruptArtifactError, ShapeError
 from activesynth.models.parameters import CnnParameters
 from activesynth.nn.blocks import Classifier, ImageEncoder
 from activesynth.nn.tensors import build, load_arrays
@@ -48,6 +48,19 @@ class Architecture:
                 f"the state does not describe an image ensemble: {error}; was it fitted by "
                 "another trainer?"
             ) from error
+
+    def check(self, x: Array) -> None:
+        """Refuse images of another size than the networks were built for.
+
+        Raises:
+            ShapeError: With both sizes.
+        """
+        size = (self.height, self.width, self.channels)
+        if x.shape[1:] != size:
+            raise ShapeError(
+                f"the model was trained on images (height, width, channels) {size}, got "
+                f"{x.shape[1:]}; resize them the same way."
+            )
 
     def facts(self) -> dict[str, Any]:
         """Return the description as JSON values."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from torch.nn import functional
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import Progress, State, TrainingSet, silent
@@ -15,7 +16,7 @@ from activesynth.models.calibration import fit_temperature, negative_log_likelih
 from activesynth.models.contrastive import pretrain_encoder
 from activesynth.models.ensemble import FittedEnsemble, fit_ensemble
 from activesynth.models.parameters import CnnParameters
-from activesynth.models.predictor import CnnPredictor
+from activesynth.models.predictor import CnnPredictor, in_fixed_batches
 from activesynth.nn.devices import resolve_device
 from activesynth.nn.images import to_pixels
 from activesynth.nn.tensors import to_arrays
@@ -74,15 +75,15 @@ class CnnTrainer:
 
         Args:
             data: Labelled rows; ``prior`` rows of zeros mean "no prior for this row".
-            encoder: A state with tensors ``encoder....``: what :meth:`pretrain` returned, or an
-                earlier fit. It is kept unchanged in the result and embeds.
+            encoder: What :meth:`pretrain` returned; every member's trunk starts from it and is
+                trained on. It is not part of the result.
             seed: Decides everything random.
             progress: Told the optimiser steps over all members.
 
         Returns:
-            Tensors ``member<k>....``, ``encoder....``, ``out_of_fold`` ``(n, classes)`` float64
-            (scaled by the temperature, which was fitted on the same rows: one number) and
-            ``fold`` ``(n,)`` int64. Facts: see :func:`_facts`.
+            Tensors ``member<k>....``, ``out_of_fold`` ``(n, classes)`` float64 (scaled by the
+            temperature, which was fitted on the same rows: one number) and ``fold`` ``(n,)``
+            int64. Facts: see :func:`_facts`.
 
         Raises:
             InputError: If the images are no such images or the real rows form under two groups.
@@ -108,13 +109,6 @@ class CnnTrainer:
         }
         for number, training in enumerate(ensemble.trainings):
             tensors |= to_arrays(training.averaged, f"member{number:02d}.")
-        start = tensors if encoder is None else encoder.tensors
-        prefix = "member00.trunk." if encoder is None else "encoder."
-        tensors |= {
-            f"encoder.{name.removeprefix(prefix)}": weight
-            for name, weight in start.items()
-            if name.startswith(prefix)
-        }
         facts = {
             "architecture": architecture.facts(),
             "members": p.members,
@@ -136,9 +130,24 @@ class CnnTrainer:
             architecture.load_member(state.tensors, f"member{number:02d}.", device)
             for number in range(int(state.facts["members"]))
         ]
-        encoder = architecture.load_encoder(state.tensors, "encoder.", device)
         temperature = float(state.facts["temperature"])
-        return CnnPredictor(members, encoder, temperature=temperature, device=device)
+        return CnnPredictor(architecture, members, temperature=temperature, device=device)
+
+    def embed(self, encoder: State, x: Array) -> Array:
+        """Return L2-normalised features of a pretrained encoder, ``(n, 4 * width)`` float32.
+
+        Raises:
+            InputError: If ``x`` are no images (see :func:`to_pixels`).
+            ShapeError: If they have another size than those the encoder was trained on.
+            CorruptArtifactError: If the state is no encoder of this trainer.
+        """
+        architecture = Architecture.read(encoder.facts)
+        architecture.check(x)
+        device = resolve_device(self._parameters.device)
+        network = architecture.load_encoder(encoder.tensors, "encoder.", device)
+        return in_fixed_batches(
+            lambda images: functional.normalize(network(images), dim=1), to_pixels(x).to(device), 0
+        )
 
 
 def _check(data: TrainingSet) -> None:

@@ -44,7 +44,7 @@ def pretrain_encoder(
     encoder = build(architecture.make_encoder, device, generator)
     head = build(lambda: ProjectionHead(encoder.features), device, generator)
     both = nn.ModuleList([encoder, head])
-    optimiser = torch.optim.Adam(both.parameters(), lr=parameters.learning_rate)
+    optimiser = torch.optim.Adam(both.parameters(), lr=parameters.learning_rate, fused=True)
     augmentation = Augmentation(**parameters.pretrain_augment.model_dump())
     losses = []
     for step, rows in enumerate(_batches(len(x), parameters, seed)):

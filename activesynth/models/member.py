@@ -58,7 +58,7 @@ def train_member(
     Weights are averaged after every step from ``swa_start`` on (arXiv:1803.05407).
     """
     device = rows.pixels.device
-    optimiser = torch.optim.Adam(network.parameters(), lr=parameters.learning_rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=parameters.learning_rate, fused=True)
     augmentation = Augmentation(**parameters.augment.model_dump())
     averaging_from = int(parameters.swa_start * len(batches))
     averaged = {name: weight.clone() for name, weight in _weights(network).items()}

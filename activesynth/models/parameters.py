@@ -41,19 +41,19 @@ class CnnParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: Annotated[int, Field(ge=4, le=256)] = 24
-    hidden: Annotated[int, Field(ge=4, le=2048)] = 64
+    hidden: Annotated[int, Field(ge=4, le=2048)] = 128
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     members: Annotated[int, Field(ge=2, le=50)] = 5
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 150
-    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = 64
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-3
     beta: Annotated[float, Field(ge=0.0)] = 0.1
     swa_start: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.6
     temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 0.2
-    pretrain_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 150
+    pretrain_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 250
     pretrain_batch_size: Annotated[int, Field(ge=2, le=65_536)] = 128
     augment: AugmentParameters = AugmentParameters()
     pretrain_augment: AugmentParameters = AugmentParameters(
-        shift=0.15, rotation=15.0, scale=0.2, contrast=0.3, noise=0.05, erase=0.3
+        shift=0.15, rotation=15.0, scale=0.2, contrast=0.3, noise=0.1, erase=0.3
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"

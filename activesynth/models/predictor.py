@@ -1,4 +1,4 @@
-"""A fitted image ensemble: probabilities, Monte-Carlo dropout draws, embeddings."""
+"""A fitted image ensemble: probabilities and Monte-Carlo dropout draws."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from activesynth.domain.canonical import Array, derive_seed
-from activesynth.nn.blocks import Classifier, ImageEncoder
+from activesynth.models.architecture import Architecture
+from activesynth.nn.blocks import Classifier
 from activesynth.nn.images import to_pixels, to_unit
 from activesynth.nn.numerics import INFERENCE_BATCH
 
@@ -38,21 +39,26 @@ class CnnPredictor:
 
     def __init__(
         self,
+        architecture: Architecture,
         members: Sequence[Classifier],
-        encoder: ImageEncoder,
         *,
         temperature: float,
         device: torch.device,
     ) -> None:
-        """Take fitted members in evaluation mode and the encoder that embeds."""
+        """Take fitted members in evaluation mode."""
+        self._architecture = architecture
         self._members = tuple(members)
-        self._encoder = encoder
         self._temperature = temperature
         self._device = device
 
     def logits(self, x: Array) -> Array:
-        """Return each member's logits before scaling, ``(members, n, classes)`` float32."""
-        pixels = to_pixels(x).to(self._device)
+        """Return each member's logits before scaling, ``(members, n, classes)`` float32.
+
+        Raises:
+            InputError: If ``x`` are no images (see :func:`to_pixels`).
+            ShapeError: If they have another size than those trained on.
+        """
+        pixels = self._pixels(x)
         return np.stack([in_fixed_batches(member, pixels, 0) for member in self._members])
 
     def predict_proba(self, x: Array) -> Array:
@@ -67,7 +73,7 @@ class CnnPredictor:
         sample of the posterior over functions. So a row's draws do not depend on its neighbours,
         and sums over rows within one draw have a meaning.
         """
-        pixels = to_pixels(x).to(self._device)
+        pixels = self._pixels(x)
         parts = []
         for number, member in enumerate(self._members):
             generator = torch.Generator().manual_seed(derive_seed("draws", seed, number))
@@ -79,16 +85,9 @@ class CnnPredictor:
             parts.append(self._scale(in_fixed_batches(run, pixels, 1)))
         return np.concatenate(parts)
 
-    def embed(self, x: Array) -> Array:
-        """Return L2-normalised features of the contrastive encoder, ``(n, 4 * width)`` float32.
-
-        The encoder stays as pretraining left it, so embeddings of successive models of one
-        campaign can be compared. Without pretraining it is the first member's.
-        """
-        pixels = to_pixels(x).to(self._device)
-        return in_fixed_batches(
-            lambda images: functional.normalize(self._encoder(images), dim=1), pixels, 0
-        )
+    def _pixels(self, x: Array) -> Tensor:
+        self._architecture.check(x)
+        return to_pixels(x).to(self._device)
 
     def _scale(self, logits: Array) -> Array:
         scaled: Array = softmax(logits.astype(np.float64) / self._temperature, axis=-1)

@@ -80,7 +80,8 @@ def _instructions() -> str:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         return platform.processor() or "unknown"
-    found: dict[str, str] = dict(re.findall(r"^(vendor_id|flags|Features)\s*:\s*(.*)$", text, re.MULTILINE))
+    lines = re.findall(r"^(vendor_id|flags|Features)\s*:\s*(.*)$", text, re.MULTILINE)
+    found: dict[str, str] = dict(lines)
     flags = found.get("flags", found.get("Features", "")).split()
     vector = sorted({flag for flag in flags if _VECTOR_FLAG.match(flag)})
     return " ".join([found.get("vendor_id", "unknown"), *vector])
