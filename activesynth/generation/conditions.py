@@ -62,24 +62,16 @@ class Conditions:
         """Return a label for every row of a request, ``(n,)`` int64.
 
         A free label is drawn, with the row's own seed, as often as the training rows of the
-        requested cluster have it (of all clusters where that cluster had none).
+        requested cluster have it (of all clusters where that cluster had none). So is a label
+        that no training row has: nobody could know what to make, and the result says what was.
 
         Raises:
             ShapeError: If an array does not align or a value is beyond its range.
-            InputError: If a label is requested that no training row has.
         """
         check_request(request, self.sizes)
         labels = np.asarray(request.labels, np.int64).copy()
-        known = self.counts.sum(axis=0) > 0
-        unseen = sorted({int(label) for label in labels if label >= 0 and not known[label]})
-        if unseen:
-            raise InputError(
-                f"request.labels asks for the classes {unseen}, of which the generator saw no "
-                f"labelled row; it knows {np.flatnonzero(known).tolist()}. Request those, or "
-                "label some rows of the missing classes and fit again.",
-                reason="unseen_class",
-            )
-        for row in np.flatnonzero(labels == FREE):
+        known = np.append(self.counts.sum(axis=0) > 0, False)  # the last entry is for FREE
+        for row in np.flatnonzero(~known[labels]):
             labels[row] = self._draw(int(request.clusters[row]), int(request.seeds[row]))
         return labels
 
@@ -87,8 +79,10 @@ class Conditions:
         share = self.counts.sum(axis=0)
         if cluster >= 0 and self.counts[cluster].sum() > 0:
             share = self.counts[cluster]
-        point = np.random.default_rng((seed, 1)).random() * share.sum()
-        return int(np.searchsorted(np.cumsum(share), point, side="right"))
+        edges = np.cumsum(share)
+        point = np.random.default_rng((seed, 1)).random() * edges[-1]
+        drawn = int(np.searchsorted(edges, point, side="right"))
+        return min(drawn, int(np.flatnonzero(share)[-1]))
 
     def tensors(self) -> dict[str, Array]:
         """Return the arrays under the names that :meth:`from_tensors` reads."""
@@ -130,9 +124,15 @@ def check_data(data: GeneratorData) -> None:
             f"got {weight.min()} to {weight.max()}; pass ones to weigh all rows alike.",
             reason="bad_weight",
         )
-    if not np.isin(np.arange(data.classes), data.samples.y).any():
+    if not (weight[data.samples.y >= 0] > 0).any():
         raise InputError(
-            f"none of the {rows} rows has a label; label some rows first.", reason="no_labels"
+            f"none of the {rows} rows has both a label and a positive weight; label some first.",
+            reason="no_labels",
+        )
+    if data.samples.x.dtype != np.uint8 and not np.issubdtype(data.samples.x.dtype, np.floating):
+        raise ShapeError(
+            f"data.samples.x must be uint8 images or floats, got {data.samples.x.dtype}; convert "
+            "the rows when reading the source."
         )
     check_finite("data.samples.x", data.samples.x)
 
@@ -159,7 +159,7 @@ def check_finite(name: str, x: Array) -> None:
     Raises:
         InputError: Naming the first row that holds one.
     """
-    finite = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
     if not finite.all():
         raise InputError(
             f"{name} holds NaN or an infinity, first in row {int(np.argmin(finite))}; "

@@ -33,9 +33,10 @@ class CorruptionGenerator:
     def generate(
         self, state: State, request: GenerationRequest, *, progress: Progress = silent
     ) -> SyntheticBatch:
-        """Return each anchor under its perturbation, with the anchor's label.
+        """Return each anchor under its perturbation, with the anchor's own label.
 
-        Chance comes from the row's own seed. Conditions other than the label are not looked at.
+        Chance comes from the row's own seed. The anchor's label wins over a requested one, and
+        clusters and levels are not looked at.
 
         Raises:
             InputError: If anchors, perturbations or severities are missing or unusable.
@@ -80,7 +81,12 @@ def _checked(request: GenerationRequest) -> tuple[SampleSet, Array, Array]:
                 f"got shape {np.shape(values)}."
             )
     _check_names(names)
-    _check_labels(np.asarray(request.labels), anchors.y)
+    if len(anchors) and int(anchors.y.min()) < 0:
+        raise InputError(
+            f"request.anchors has no label in row {int(np.argmin(anchors.y))}; a corruption keeps "
+            "the label, so take anchors from labelled rows.",
+            reason="unlabelled_anchor",
+        )
     return anchors, np.asarray(names), np.asarray(severities, np.float64)
 
 
@@ -90,16 +96,4 @@ def _check_names(names: Array) -> None:
         raise InputError(
             f"request.perturbations holds {unknown}; there are: {', '.join(sorted(CORRUPTIONS))}.",
             reason="unknown_corruption",
-        )
-
-
-def _check_labels(wanted: Array, labels: Array) -> None:
-    wrong = (labels < 0) | ((wanted >= 0) & (wanted != labels))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(
-            f"request.labels wants {int(wanted[row])} in row {row}, whose anchor has the label "
-            f"{int(labels[row])}; a corruption keeps the label, so take labelled anchors and "
-            "request -1 or the anchor's own label.",
-            reason="label_mismatch",
         )

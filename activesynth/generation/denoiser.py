@@ -64,3 +64,15 @@ def _sinusoid(time: Tensor, width: int) -> Tensor:
     rates = torch.exp(-math.log(10_000.0) * torch.arange(half, device=time.device) / half)
     angles = 1000.0 * time[:, None] * rates
     return torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
+
+
+def start_at_zero(module: nn.Module) -> None:
+    """Zero the last layers and the ends of the residual branches: every block starts as nothing.
+
+    References:
+        Zhang et al. 2019 (Fixup), arXiv:1901.09321.
+    """
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if ".second." in name or ".leave." in name:
+                parameter.zero_()

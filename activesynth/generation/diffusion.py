@@ -9,10 +9,11 @@ from torch import Tensor
 from activesynth.generation.denoiser import ConditionedMlp
 from activesynth.generation.fitted import LatentModel
 from activesynth.generation.latent import LatentGenerator
+from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import DiffusionParameters
 from activesynth.generation.sampler import TIMES, cosine_alphas, denoise
 
-SCORE_TIMES = (100, 250, 400, 550, 700)
+SCORE_TIMES = (400, 550, 700, 850)
 """The noise levels, out of 1000, at which confidence asks the denoiser."""
 
 
@@ -24,9 +25,12 @@ class LatentDiffusion(LatentModel):
         Salimans 2022 (guidance), arXiv:2207.12598; Lu et al. 2022 (solver), arXiv:2211.01095.
     """
 
-    def __init__(self, size: int, sizes: tuple[int, ...], parameters: DiffusionParameters) -> None:
-        """Lay out the denoiser for ``size`` components and the ``sizes`` of the conditions."""
+    def __init__(
+        self, latents: Latents, sizes: tuple[int, ...], parameters: DiffusionParameters
+    ) -> None:
+        """Lay out the denoiser for the components and the ``sizes`` of the conditions."""
         super().__init__()
+        size = latents.size
         self.noise_shape = (size,)
         self.score_shape = (len(SCORE_TIMES), size)
         self.steps, self.guidance = parameters.sampling_steps, parameters.guidance
@@ -77,14 +81,14 @@ class DiffusionGenerator(LatentGenerator[DiffusionParameters]):
     pulled towards the mean of its cluster. Few rows are enough for classes and styles that were
     seen together; unseen combinations of label and cluster are not promised.
 
-    Confidence: the row is noised to five fixed levels with noise that its own bytes determine,
+    Confidence: the row is noised to four fixed levels with noise that its own bytes determine,
     and restored under its label; see :meth:`LatentGenerator.confidence`.
     """
 
     part = "diffusion"
 
     def build(
-        self, size: int, sizes: tuple[int, ...], parameters: DiffusionParameters
+        self, latents: Latents, sizes: tuple[int, ...], parameters: DiffusionParameters
     ) -> LatentDiffusion:
         """Return the model for so many components and conditions."""
-        return LatentDiffusion(size, sizes, parameters)
+        return LatentDiffusion(latents, sizes, parameters)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
+import torch
 
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.domain.ports import (
@@ -19,12 +20,16 @@ from activesynth.domain.ports import (
 from activesynth.errors import InputError
 from activesynth.generation.blocks import in_blocks
 from activesynth.generation.conditions import Conditions, check_data
+from activesynth.generation.denoiser import start_at_zero
 from activesynth.generation.fitted import Fitted, LatentModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import LearntParameters
 from activesynth.generation.scoring import Calibration, seeded_noise
-from activesynth.generation.training import Rows, resolve_device, train
-from activesynth.generation.weights import empty, from_arrays, initialise, to_arrays
+from activesynth.generation.training import Rows, train
+from activesynth.nn.devices import resolve_device
+from activesynth.nn.tensors import build, load_arrays, to_arrays
+
+PREFIX = "model."
 
 P = TypeVar("P", bound=LearntParameters)
 
@@ -44,8 +49,8 @@ class LatentGenerator(ABC, Generic[P]):
         self.parameters = parameters
 
     @abstractmethod
-    def build(self, size: int, sizes: tuple[int, ...], parameters: P) -> LatentModel:
-        """Return the model for ``size`` components and conditions with so many values each."""
+    def build(self, latents: Latents, sizes: tuple[int, ...], parameters: P) -> LatentModel:
+        """Return the model for such components and conditions with so many values each."""
 
     def fit(self, data: GeneratorData, *, seed: int, progress: Progress = silent) -> State:
         """Learn from real rows; rows without a label teach under a free label.
@@ -59,10 +64,15 @@ class LatentGenerator(ABC, Generic[P]):
         weight = np.asarray(data.weight, np.float64)
         conditions = Conditions.of(data)
         latents = Latents.fit(
-            x, weight, self.parameters.components, seed=derive_seed(self.part, seed, "latents")
+            x,
+            weight,
+            self.parameters.components,
+            self.parameters.variance,
+            seed=derive_seed(self.part, seed, "latents"),
         )
-        model = self._empty(latents, conditions, self.parameters)
-        initialise(model, derive_seed(self.part, seed, "weights"))
+        weights = derive_seed(self.part, seed, "weights")
+        model = self._model(latents, conditions, self.parameters, weights)
+        start_at_zero(model)
         rows = Rows(
             in_blocks(latents.project, x),
             conditions.tokens(labels, data.clusters, data.levels),
@@ -78,7 +88,7 @@ class LatentGenerator(ABC, Generic[P]):
         )
         errors = Fitted(model, latents, conditions).errors(x, labels)
         tensors = {
-            **to_arrays(model),
+            **to_arrays(model.state_dict(), PREFIX),
             **latents.tensors(),
             **conditions.tensors(),
             **Calibration.of(errors).tensors(),
@@ -102,7 +112,7 @@ class LatentGenerator(ABC, Generic[P]):
 
         Raises:
             ShapeError: If the request does not align or a condition is out of range.
-            InputError: If a label was never seen, or a sample came out as NaN or infinite.
+            InputError: If another part fitted the state, or a sample came out as NaN or infinite.
         """
         fitted = self._load(state)
         labels = fitted.conditions.resolve(request)
@@ -141,12 +151,15 @@ class LatentGenerator(ABC, Generic[P]):
         shape = {name: state.facts["parameters"][name] for name in self.architecture}
         latents = Latents.from_state(state.tensors, state.facts)
         conditions = Conditions.from_tensors(state.tensors)
-        model = self._empty(latents, conditions, self.parameters.model_copy(update=shape))
-        from_arrays(model, state.tensors)
-        return Fitted(model, latents, conditions)
+        model = self._model(latents, conditions, self.parameters.model_copy(update=shape), 0)
+        load_arrays(model, state.tensors, PREFIX)
+        return Fitted(model.eval(), latents, conditions)
 
-    def _empty(self, latents: Latents, conditions: Conditions, parameters: P) -> LatentModel:
-        return empty(
-            lambda: self.build(latents.size, conditions.sizes, parameters),
+    def _model(
+        self, latents: Latents, conditions: Conditions, parameters: P, seed: int
+    ) -> LatentModel:
+        return build(
+            lambda: self.build(latents, conditions.sizes, parameters),
             resolve_device(parameters.device),
+            torch.Generator().manual_seed(seed),
         )

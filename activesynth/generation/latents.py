@@ -42,11 +42,14 @@ class Latents:
         return len(self.scale)
 
     @classmethod
-    def fit(cls, x: Array, weight: Array, components: int, *, seed: int) -> Latents:
-        """Find up to ``components`` directions of the largest variance.
+    def fit(
+        cls, x: Array, weight: Array, components: int, variance: float, *, seed: int
+    ) -> Latents:
+        """Find the directions of the largest variance.
 
-        Directions with less than a millionth of the largest variance carry rounding noise
-        and are left out. The sign of each is fixed by making its largest entry positive.
+        As many as explain the share ``variance`` of it, and at most ``components``: the small
+        directions beyond would count as much as the large ones once they are whitened. The sign
+        of each is fixed by making its largest entry positive.
         """
         flat = _flatten(x)
         rows = _chosen_rows(len(flat), flat.shape[1], seed)
@@ -58,7 +61,7 @@ class Latents:
         unit = np.where(spread > 1e-12, spread, 1.0)
         centred = (flat - mean) / unit * np.sqrt(share)[:, None]
         _, strength, basis = np.linalg.svd(centred, full_matrices=False)
-        kept = min(components, max(1, int(np.sum(strength > 1e-3 * max(strength[0], 1e-12)))))
+        kept = _enough(strength, components, variance)
         basis = basis[:kept]
         largest = np.abs(basis).argmax(axis=1)
         basis = basis * np.where(basis[np.arange(kept), largest] < 0, -1.0, 1.0)[:, None]
@@ -121,3 +124,8 @@ def _chosen_rows(rows: int, columns: int, seed: int) -> Array:
     if rows <= limit:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, limit, replace=False))
+
+
+def _enough(strength: Array, components: int, variance: float) -> int:
+    explained = np.cumsum(strength**2) / max(float(np.sum(strength**2)), 1e-12)
+    return min(components, int(np.searchsorted(explained, variance - 1e-9)) + 1, len(strength))

@@ -13,7 +13,8 @@ Width = Annotated[int, Field(ge=16, le=4096, multiple_of=16)]
 class LearntParameters(BaseModel):
     """What all generators that learn in the PCA latent space share.
 
-    ``components`` caps the number of principal components; ``width`` and ``blocks`` are the
+    As many principal components are used as explain the share ``variance``, at most
+    ``components``; ``width`` and ``blocks`` are the
     size of the network; ``steps`` optimiser steps of ``batch`` rows each at ``learning_rate``
     (cosine decay to zero); ``ema`` is the decay of the averaged weights that are kept;
     ``label_drop`` is how often each condition is replaced by "free" in training, independently;
@@ -23,9 +24,10 @@ class LearntParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     components: Annotated[int, Field(ge=1, le=1024)] = 64
-    width: Width = 256
-    blocks: Annotated[int, Field(ge=1, le=16)] = 3
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    variance: Annotated[float, Field(gt=0.0, le=1.0)] = 0.97
+    width: Width = 64
+    blocks: Annotated[int, Field(ge=1, le=16)] = 2
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1500
     batch: Annotated[int, Field(ge=2, le=8192)] = 128
     learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-3
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.995
@@ -47,8 +49,11 @@ class DiffusionParameters(LearntParameters):
 class VaeParameters(LearntParameters):
     """The conditional variational autoencoder.
 
-    ``code`` is the size of its latent code; ``beta`` weighs the KL term against reconstruction.
+    ``code`` is the size of its latent code; ``beta`` weighs the KL term against the share of
+    the variance that decoding misses. Far below the default the code carries the label itself,
+    and sampling no longer follows the request; far above, samples of a class look alike.
     """
 
-    code: Annotated[int, Field(ge=1, le=512)] = 16
-    beta: Annotated[float, Field(ge=0.0, le=100.0)] = 1.0
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    code: Annotated[int, Field(ge=1, le=512)] = 8
+    beta: Annotated[float, Field(ge=0.0, le=100.0)] = 0.05

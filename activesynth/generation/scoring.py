@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,40 +10,35 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 
-TINY = 1e-12
-
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Centre and spread of the natural logarithm of the training rows' errors."""
+    """The error of a typical training row, by which all errors are measured."""
 
-    centre: float
-    spread: float
+    typical: float
 
     @classmethod
     def of(cls, errors: Array) -> Calibration:
-        """Describe errors ``(n,)`` of real rows by median and standard deviation of their log."""
-        logs = np.log(np.maximum(errors, TINY))
-        return cls(float(np.median(logs)), max(float(np.std(logs)), 0.05))
+        """Take the median of the training rows' errors ``(n,)``."""
+        return cls(max(float(np.median(errors)), 1e-12))
 
     def score(self, errors: Array) -> Array:
-        """Return ``(n,)`` float64 in ``[0, 1]``: 0.5 for the median error, falling with the error.
+        """Return ``1 / (1 + (error / typical)**2)``, ``(n,)`` float64 in ``[0, 1]``.
 
-        The logistic function with the mean and variance of the log errors: smooth, so that rows
+        0.5 for a typical training row, 0.2 for twice its error. It falls slowly, so that rows
         worse than every training row still have an order.
         """
-        steep = math.pi / (math.sqrt(3.0) * self.spread)
-        logs = np.log(np.maximum(np.asarray(errors, np.float64), TINY))
-        return np.asarray(0.5 * (1.0 - np.tanh(0.5 * steep * (logs - self.centre))))
+        ratio = np.asarray(errors, np.float64) / self.typical
+        return np.asarray(1.0 / (1.0 + ratio**2))
 
     def tensors(self) -> dict[str, Array]:
-        """Return the two numbers under the name that :meth:`from_tensors` reads."""
-        return {"calibration": np.array([self.centre, self.spread])}
+        """Return the number under the name that :meth:`from_tensors` reads."""
+        return {"calibration.typical": np.array([self.typical])}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Array]) -> Calibration:
         """Rebuild from what :meth:`tensors` returned."""
-        return cls(*(float(value) for value in tensors["calibration"]))
+        return cls(float(tensors["calibration.typical"][0]))
 
 
 def content_noise(x: Array, shape: tuple[int, ...]) -> Array:

@@ -31,13 +31,6 @@ class Rows:
     weight: Array
 
 
-def resolve_device(wanted: str) -> str:
-    """Return "cuda" or "cpu"; "auto" takes CUDA where there is one."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
-
-
 def train(
     module: nn.Module,
     loss: Loss,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from activesynth.generation.denoiser import ConditionedMlp
 from activesynth.generation.fitted import LatentModel
 from activesynth.generation.latent import LatentGenerator
+from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import VaeParameters
 
 
@@ -18,25 +20,24 @@ class LatentVae(LatentModel):
         Kingma and Welling 2014, arXiv:1312.6114; Sohn et al. 2015 (conditional).
     """
 
-    def __init__(self, size: int, sizes: tuple[int, ...], parameters: VaeParameters) -> None:
-        """Lay out encoder and decoder for ``size`` components and a code of ``code`` numbers."""
+    def __init__(self, latents: Latents, sizes: tuple[int, ...], parameters: VaeParameters) -> None:
+        """Lay out encoder and decoder for the components and the ``sizes`` of the conditions."""
         super().__init__()
         self.code, self.beta = parameters.code, parameters.beta
         self.noise_shape, self.score_shape = (self.code,), (1,)
+        self.share = latents.scale**2 / np.sum(latents.scale**2)
+        size = latents.size
         shape = (parameters.width, parameters.blocks, sizes)
         self.encoder = ConditionedMlp(size, 2 * self.code, *shape)
         self.decoder = ConditionedMlp(self.code, size, *shape)
-        self.log_spread = torch.nn.Parameter(torch.zeros(size))
 
     def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:
         """Return the negative evidence lower bound per component, KL weighed by ``beta``."""
         mean, log_variance = self._encode(latents, tokens)
         noise = torch.randn(mean.shape, generator=generator).to(latents.device)
         decoded = self._decode(mean + noise * (0.5 * log_variance).exp(), tokens)
-        miss = ((latents - decoded) * (-self.log_spread).exp()) ** 2
-        fit = (0.5 * miss + self.log_spread).sum(dim=1)
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance).sum(dim=1)
-        return (fit + self.beta * divergence).mean() / latents.shape[1]
+        return (self._miss(latents, decoded) + self.beta * divergence).mean()
 
     def draw(self, noise: Tensor, tokens: Tensor) -> Tensor:
         """Decode codes drawn from the standard normal prior."""
@@ -45,7 +46,11 @@ class LatentVae(LatentModel):
     def errors(self, latents: Tensor, noise: Tensor, tokens: Tensor) -> Tensor:
         """Return the mean squared error of decoding the mean code, ``(n,)``; needs no noise."""
         mean, _ = self._encode(latents, tokens)
-        return ((latents - self._decode(mean, tokens)) ** 2).mean(dim=1)
+        return self._miss(latents, self._decode(mean, tokens))
+
+    def _miss(self, latents: Tensor, decoded: Tensor) -> Tensor:
+        share = torch.from_numpy(self.share).to(latents.device)
+        return ((latents - decoded) ** 2 * share).sum(dim=1)
 
     def _encode(self, latents: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.encoder(latents, _now(latents), tokens).chunk(2, dim=1)
@@ -70,6 +75,8 @@ class VaeGenerator(LatentGenerator[VaeParameters]):
     part = "vae"
     architecture = ("width", "blocks", "code")
 
-    def build(self, size: int, sizes: tuple[int, ...], parameters: VaeParameters) -> LatentVae:
+    def build(
+        self, latents: Latents, sizes: tuple[int, ...], parameters: VaeParameters
+    ) -> LatentVae:
         """Return the model for so many components and conditions."""
-        return LatentVae(size, sizes, parameters)
+        return LatentVae(latents, sizes, parameters)
