@@ -33,12 +33,12 @@ class RowReader:
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
     ) -> list[Row]:
-        rows = sorted(self.sample_rows, key=lambda row: str(row["id"]))
+        rows = sorted(self.sample_rows, key=lambda row: str(row["sample"]))
         wanted = [r for r in rows if iteration is None or r["iteration"] == iteration]
-        return [row for row in wanted if row["id"] > after][:limit]
+        return [row for row in wanted if row["sample"] > after][:limit]
 
     def sample(self, sample_id: str) -> list[Row]:
-        return [row for row in self.sample_rows if row["id"] == sample_id]
+        return [row for row in self.sample_rows if row["sample"] == sample_id]
 
     def ancestry(self, version: str) -> list[Row]:
         return []
@@ -65,8 +65,22 @@ def make_metric(name: str, value: float, **values: Any) -> Row:
 
 
 def make_sample(sample_id: str, verdict: str = "accepted", **values: Any) -> Row:
-    row: Row = {"id": sample_id, "iteration": 0, "weakness": "class:8", "verdict": verdict}
-    more = {"verdict_reason": "", "shard": "", "row": 0, "label": 0, "scores": {}, "parents": ()}
+    row: Row = {
+        "sample": sample_id,
+        "iteration": 0,
+        "weakness": "class:8",
+        "verdict": verdict,
+        "weakness_title": "class 8",
+    }
+    more: Row = {
+        "verdict_reason": "",
+        "shard": "",
+        "row": 0,
+        "label": 0,
+        "scores": {},
+        "parents": (),
+    }
+    more["weakness_title"] = "class 8"
     return {**row, **more, **values}
 
 

@@ -48,7 +48,7 @@ def list_campaigns(as_json: AsJson = False) -> None:
     """List the campaign files there are, and those the platform has recorded."""
     folder = settings().campaigns
     with connected() as platform:
-        recorded = {str(row["name"]): row for row in platform.reader.campaigns()}
+        recorded = {str(row["campaign"]): row for row in platform.reader.campaigns()}
     files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     rows = [
         {

@@ -62,7 +62,7 @@ def demo() -> None:
 
 def committed_iterations(platform: Platform) -> int:
     """Return how many iterations the demo's campaign has committed, 0 before the first run."""
-    names = {str(row["name"]) for row in platform.reader.campaigns()}
+    names = {str(row["campaign"]) for row in platform.reader.campaigns()}
     return platform.lineage.campaign(CAMPAIGN).iterations if CAMPAIGN in names else 0
 
 
@@ -109,7 +109,7 @@ def example_queries(platform: Platform) -> list[tuple[str, str]]:
     head = platform.lineage.campaign(CAMPAIGN).head or ""
     made = platform.reader.samples(CAMPAIGN, limit=1000)
     used = [row for row in made if row["verdict"] == "accepted" and row["weakness"]]
-    sample = str((used or made or [{"id": ""}])[0]["id"])
+    sample = str((used or made or [{"sample": ""}])[0]["sample"])
     return [
         ("the ancestry of the head version", ANCESTRY.format(version=head)),
         ("everything about one synthetic sample", PROVENANCE.format(sample=sample)),

@@ -14,8 +14,7 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
-from activesynth.domain.platform import Platform
-from activesynth.domain.ports import Modality, ObjectStore
+from activesynth.domain.ports import LineageReader, Modality, ObjectStore
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import MissingArtifactError
 from activesynth.experiments.summary import all_samples
@@ -48,20 +47,34 @@ class Gallery:
 
 
 def galleries(
-    platform: Platform, campaign: str, iterations: Iterable[int], *, count: int = 12
+    reader: LineageReader,
+    objects: ObjectStore,
+    modality: Modality,
+    head: DatasetManifest,
+    campaign: str,
+    iterations: Iterable[int],
+    *,
+    count: int = 12,
 ) -> tuple[Gallery, ...]:
     """Collect up to ``count`` accepted and ``count`` rejected samples of each iteration.
 
-    Rejected ones are spread over the reasons. Data that has no pictures gives an empty result.
+    Rejected ones are spread over the reasons, accepted ones over the weaknesses. Data that has no
+    pictures gives an empty result.
+
+    Args:
+        reader: Where the samples are on record.
+        objects: Where their rows lie.
+        modality: Draws the rows.
+        head: The campaign's head version, whose train rows are the neighbours.
+        campaign: Its name.
+        iterations: The iterations to show.
+        count: How many samples of each verdict.
     """
-    head = platform.lineage.campaign(campaign).head
-    if head is None:
-        return ()
-    manifest = DatasetManifest.decode(platform.objects.get(head))
-    shelf = _Shelf.open(platform, manifest)
+    real = load_split(objects, head, "train")
+    shelf = _Shelf(reader, objects, modality, head.classes, real, {})
     found = []
     for number in iterations:
-        rows = list(all_samples(platform.reader, campaign, number))
+        rows = list(all_samples(reader, campaign, number))
         good = [row for row in rows if row["verdict"] == "accepted"]
         bad = [row for row in rows if row["verdict"] != "accepted"]
         gallery = Gallery(
@@ -91,19 +104,14 @@ def data_uri(pixels: Array) -> str:
 
 @dataclass(slots=True)
 class _Shelf:
-    """Rows by where they lie, read once."""
+    """Draws samples and their neighbours; shards are read once."""
 
+    reader: LineageReader
     objects: ObjectStore
     modality: Modality
     classes: Sequence[str]
     real: SampleSet
     shards: dict[str, SampleSet | None]
-
-    @classmethod
-    def open(cls, platform: Platform, manifest: DatasetManifest) -> _Shelf:
-        modality: Modality = platform.parts.create("modality", manifest.modality)
-        real = load_split(platform.objects, manifest, "train")
-        return cls(platform.objects, modality, manifest.classes, real, {})
 
     def pictures(self, rows: Sequence[Mapping[str, Any]]) -> tuple[Picture, ...]:
         found = (self._picture(row) for row in rows)
@@ -112,14 +120,14 @@ class _Shelf:
     def _picture(self, row: Mapping[str, Any]) -> Picture:
         scores = row["scores"] or {}
         return Picture(
-            sample=str(row["id"]),
+            sample=str(row["sample"]),
             verdict=str(row["verdict"] or ""),
             reason=str(row["verdict_reason"] or ""),
             label=self._class(row["label"]),
-            weakness=str(row["weakness"] or "untargeted"),
+            weakness=str(row["weakness_title"] or row["weakness"] or "the control"),
             scores=tuple((name, float(scores[name])) for name in _SHOWN_SCORES if name in scores),
             image=self._image(self._shard(str(row["shard"])), int(row["row"])),
-            neighbour=self._neighbour(row.get("parents") or ()),
+            neighbour=self._neighbour(str(row["sample"])),
         )
 
     def _class(self, label: Any) -> str:
@@ -135,8 +143,9 @@ class _Shelf:
                 self.shards[digest] = None
         return self.shards[digest]
 
-    def _neighbour(self, parents: Sequence[str]) -> str:
-        place = np.flatnonzero(np.isin(self.real.ids, [str(parent) for parent in parents]))
+    def _neighbour(self, sample: str) -> str:
+        parents = [str(p) for row in self.reader.sample(sample)[:1] for p in row["parents"] or ()]
+        place = np.flatnonzero(np.isin(self.real.ids, parents))
         return self._image(self.real, int(place[0])) if len(place) else ""
 
     def _image(self, rows: SampleSet | None, row: int) -> str:

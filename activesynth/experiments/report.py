@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from activesynth.config.campaign import CampaignConfig
+from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.errors import PlatformStateError
 from activesynth.experiments import plots
@@ -40,7 +41,7 @@ def collect(platform: Platform, config: CampaignConfig) -> Report:
         summary,
         plain_words(summary),
         platform.reader.weaknesses(config.name),
-        galleries(platform, config.name, numbers),
+        _galleries(platform, config.name, numbers),
         platform.clock.now(),
     )
 
@@ -83,6 +84,15 @@ def write_report(report: Report, path: Path) -> Path:
     draft.write_text(render(report), encoding="utf-8")
     draft.replace(path)
     return path
+
+
+def _galleries(platform: Platform, campaign: str, numbers: Sequence[int]) -> tuple[Gallery, ...]:
+    head = platform.lineage.campaign(campaign).head
+    if head is None:
+        return ()
+    manifest = DatasetManifest.decode(platform.objects.get(head))
+    modality = platform.parts.create("modality", manifest.modality)
+    return galleries(platform.reader, platform.objects, modality, manifest, campaign, numbers)
 
 
 def _figures(summary: CampaignSummary) -> dict[str, list[plots.Figure]]:

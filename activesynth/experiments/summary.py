@@ -58,7 +58,7 @@ class IterationSummary:
         evenness: Cluster entropy D over ln C, in [0, 1].
         opened: Titles of weaknesses first seen here; ``closed`` and ``regressed`` likewise.
         seconds: Seconds per step, shards added up.
-        detectable_lift: The smallest lift the gate could have shown, None if not recorded.
+        detectable_lift: The smallest lift the gate could have shown and the rows behind it.
     """
 
     number: int
@@ -80,7 +80,7 @@ class IterationSummary:
     closed: tuple[str, ...] = ()
     regressed: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    detectable_lift: float | None = None
+    detectable_lift: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def all_samples(reader: LineageReader, campaign: str, iteration: int) -> Iterato
     after = ""
     while page := reader.samples(campaign, iteration=iteration, limit=_PAGE, after=after):
         yield from page
-        after = str(page[-1]["id"])
+        after = str(page[-1]["sample"])
         if len(page) < _PAGE:
             return
 
@@ -169,7 +169,6 @@ def _iteration(
     control = [sample for sample in made if not sample["weakness"]]
     over_all = [m for m in metrics if m["slice"] == "all" and int(m["seed"]) < 0]
     bought = _single(over_all, "base", "train", "labels_bought")
-    detectable = _single(over_all, "base", "gate", "detectable_lift")
     return IterationSummary(
         number=int(row["iteration"]),
         decision=str(row["decision"] or ""),
@@ -191,7 +190,7 @@ def _iteration(
         closed=tuple(changes.get("closed", ())),
         regressed=tuple(changes.get("regressed", ())),
         seconds=_seconds(costs),
-        detectable_lift=None if detectable is None else detectable.value,
+        detectable_lift=_single(over_all, "base", "gate", "detectable_lift"),
     )
 
 

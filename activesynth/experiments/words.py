@@ -135,9 +135,8 @@ def _limits(summary: CampaignSummary) -> list[str]:
     last = summary.iterations[-1]
     if last.detectable_lift is None:
         return ["How small a lift this data could show was not recorded."]
-    rows = f"With {last.gate_lift.n} rows" if last.gate_lift else "With the rows"
     return [
-        f"{rows} in the gate, a lift under about {100 * last.detectable_lift:.1f} points would "
-        "most likely stay unseen, however real it was: absence of a gain here is no proof that "
-        "there is none."
+        f"With {last.detectable_lift.n} rows in the gate, a lift under about "
+        f"{100 * last.detectable_lift.value:.1f} points would most likely stay unseen, however "
+        "real it was: absence of a gain here is no proof that there is none."
     ]

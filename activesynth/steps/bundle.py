@@ -72,8 +72,11 @@ def _version(turn: Turn, digest: str | None, promoted: bool) -> VersionRow | Non
 
 def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
     guide = sum(ref.rows for ref in turn.manifest.splits["guide"])
+    gate = sum(ref.rows for ref in turn.manifest.splits["gate"])
     bought = turn.step("integrate").facts["labels_bought"]
+    detectable = float(turn.step("begin").facts["detectable_lift"])
     return [
+        MetricRow("base", "gate", "all", "detectable_lift", detectable, n=gate),
         MetricRow("base", "train", "all", "labels_bought", float(bought), n=int(bought)),
         MetricRow("base", "guide", "all", "tau", profile.tau, n=guide),
         MetricRow(

@@ -50,7 +50,7 @@ def make_turn(text: str = "a reason") -> IterationSummary:
         closed=(text,),
         regressed=(text,),
         seconds={"train": 3.0, text: 1.0},
-        detectable_lift=0.04,
+        detectable_lift=Estimate(0.04, n=90),
     )
 
 

@@ -90,7 +90,7 @@ def test_overlapping_intervals_over_iterations_show_no_gain() -> None:
 
 
 def test_the_smallest_lift_that_could_be_seen_is_told() -> None:
-    turn = replace(make_turn(), detectable_lift=0.047, gate_lift=Estimate(0.0, n=270))
+    turn = replace(make_turn(), detectable_lift=Estimate(0.047, n=270))
 
     words = plain_words(make_summary(turn))
 
