@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from activesynth.domain.effects import Unwatched
+from activesynth.lineage.lineage import Lineage, open_lineage
+from activesynth.lineage.migrate import upgrade
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
 
@@ -32,8 +36,6 @@ def postgres_url(postgres_server: PostgresServer) -> str:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: PostgresServer) -> str:
     """Return the name of a database at the newest revision, to make copies of."""
-    from activesynth.lineage.migrate import upgrade
-
     name = postgres_server.create_database()
     upgrade(postgres_server.url(name))
     return name
@@ -53,6 +55,14 @@ def database_url(postgres_server: PostgresServer, migrated_template: str) -> Ite
     name = postgres_server.create_database(migrated_template)
     yield postgres_server.url(name)
     postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def lineage(database_url: str) -> Iterator[Lineage]:
+    """Return store, queue and reader over an empty migrated database."""
+    opened = open_lineage(database_url, Unwatched())
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="session")

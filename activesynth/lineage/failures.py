@@ -28,6 +28,10 @@ class OutcomeUnknownError(TransientError):
     """The connection broke during COMMIT: whoever knows what was written has to look it up."""
 
 
+class AlreadyWrittenError(ConflictError):
+    """A unique key is taken: somebody else committed first; read theirs before giving up."""
+
+
 def place(url: URL) -> str:
     """Return host, port and database for messages; never the user or the password."""
     host = url.host or str(url.query.get("host", "")) or "localhost"
@@ -47,7 +51,9 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
             "migrate it: `activesynth up` does, or activesynth.lineage.migrate.upgrade(url)."
         )
     if isinstance(cause, psycopg2.IntegrityError) and cause.pgcode == errorcodes.UNIQUE_VIOLATION:
-        return ConflictError(f"somebody else wrote the same to {where} ({summary}); run again.")
+        return AlreadyWrittenError(
+            f"somebody else wrote the same to {where} ({summary}); run again."
+        )
     if isinstance(cause, (psycopg2.IntegrityError, psycopg2.DataError)):
         return InputError(
             f"the lineage database {where} refused a row ({summary}); correct the row that "

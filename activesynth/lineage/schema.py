@@ -7,6 +7,7 @@ holds these tables and the migrated database equal.
 from __future__ import annotations
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -108,7 +109,8 @@ steps = Table(
     run_fact("fence", Integer),
     need("derivation_key", Text),
     need("artifacts", JSONB),
-    need("facts", JSONB),
+    # As text, not binary: minus zero and huge floats come back as what they were.
+    need("facts", JSON),
     need("inputs", ARRAY(Text)),
     run_fact("seconds", Double),
     run_fact("device", Text),

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from minio import Minio
-from s3_fixtures import S3Server
 
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import EffectKind
@@ -19,6 +18,7 @@ from activesynth.domain.ports import ObjectStore
 from activesynth.errors import CorruptArtifactError, MissingArtifactError
 from activesynth.storage.directory import DirectoryObjectStore
 from activesynth.storage.s3 import Bucket, S3ObjectStore
+from s3_fixtures import S3Server
 
 ABSENT = sha256(b"never stored")
 

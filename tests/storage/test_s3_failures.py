@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from s3_fixtures import S3Server
 
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import ConfigurationError, TransientError
 from activesynth.storage.s3 import Bucket, S3ObjectStore
+from s3_fixtures import S3Server
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""What earlier iterations found, and how often guarded splits were read."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from activesynth.domain.records import SplitRead
+from activesynth.lineage.locks import lock_campaign
+from activesynth.lineage.schema import campaigns, metrics, split_reads, weaknesses
+
+# Metrics and weaknesses are written by commits alone, so all rows of theirs are committed.
+
+
+def benefit_history(connection: Connection, campaign: str) -> list[tuple[int, str, float]]:
+    """Return (iteration, weakness, measured benefit), oldest first."""
+    query = (
+        select(metrics.c.iteration, metrics.c.slice, metrics.c.value)
+        .where(
+            metrics.c.campaign == campaign,
+            metrics.c.name == "benefit",
+            metrics.c.arm == "targeted",
+            metrics.c.seed == -1,
+        )
+        .order_by(metrics.c.iteration, metrics.c.slice, metrics.c.split)
+    )
+    return [(row.iteration, row.slice, row.value) for row in connection.execute(query)]
+
+
+def weakness_states(connection: Connection, campaign: str) -> dict[str, str]:
+    """Return the latest state of each weakness, by id."""
+    query = (
+        select(weaknesses.c.id, weaknesses.c.state)
+        .where(weaknesses.c.campaign == campaign)
+        .distinct(weaknesses.c.id)
+        .order_by(weaknesses.c.id, weaknesses.c.iteration.desc())
+    )
+    return {row.id: row.state for row in connection.execute(query)}
+
+
+def metric_history(
+    connection: Connection, campaign: str, name: str, arm: str
+) -> list[tuple[int, float]]:
+    """Return (iteration, value) over all of guide, oldest first."""
+    query = (
+        select(metrics.c.iteration, metrics.c.value)
+        .where(
+            metrics.c.campaign == campaign,
+            metrics.c.name == name,
+            metrics.c.arm == arm,
+            metrics.c.split == "guide",
+            metrics.c.slice == "all",
+            metrics.c.seed == -1,
+        )
+        .order_by(metrics.c.iteration)
+    )
+    return [(row.iteration, row.value) for row in connection.execute(query)]
+
+
+def count_split_read(
+    connection: Connection, campaign: str, split: str, purpose: str, iteration: int | None
+) -> int:
+    """Count one read, once per purpose, and return the reads of the split in this epoch."""
+    epoch = lock_campaign(connection, campaign).epoch
+    row = {
+        "campaign": campaign,
+        "epoch": epoch,
+        "split": split,
+        "purpose": purpose,
+        "iteration": iteration,
+    }
+    connection.execute(upsert(split_reads).values(row).on_conflict_do_nothing())
+    query = select(func.count()).where(
+        split_reads.c.campaign == campaign,
+        split_reads.c.epoch == epoch,
+        split_reads.c.split == split,
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def counted_reads(connection: Connection, campaign: str) -> list[SplitRead]:
+    """Return the counted reads of this epoch, by split and purpose."""
+    query = (
+        select(split_reads.c.split, split_reads.c.purpose)
+        .join(campaigns, campaigns.c.name == split_reads.c.campaign)
+        .where(campaigns.c.name == campaign, split_reads.c.epoch == campaigns.c.epoch)
+        .order_by(split_reads.c.split, split_reads.c.purpose)
+    )
+    return [SplitRead(row.split, row.purpose, 1) for row in connection.execute(query)]

@@ -1,0 +1,159 @@
+"""The queries behind the annotation queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from activesynth.domain.records import Annotation, IterationRef, QueueItem
+from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.lineage.locks import AnyRow
+from activesynth.lineage.schema import annotation_items as items
+from activesynth.lineage.schema import answers as given
+from activesynth.lineage.schema import iterations
+
+_undo = given.alias("undo")
+STANDS = (given.c.action != "undo") & ~exists(
+    select(_undo.c.item).where(_undo.c.item == given.c.item, _undo.c.undoes == given.c.item_version)
+)
+"""An answer that nobody took back."""
+
+OF_ITERATION = (iterations.c.campaign == items.c.campaign) & (
+    iterations.c.number == items.c.iteration
+)
+
+
+def offered_under(ref: IterationRef) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the items that this holder of the iteration offered."""
+    return (
+        items.c.campaign == ref.campaign,
+        items.c.iteration == ref.number,
+        items.c.fence == ref.fence,
+    )
+
+
+def latest_answers(ref: IterationRef) -> Select[Any]:
+    """Select the newest standing answer of each item, in queue order."""
+    newest = (
+        select(given)
+        .where(STANDS)
+        .distinct(given.c.item)
+        .order_by(given.c.item, given.c.item_version.desc())
+        .subquery()
+    )
+    return (
+        select(newest)
+        .join(items, items.c.id == newest.c.item)
+        .where(*offered_under(ref))
+        .order_by(items.c.position, items.c.id)
+    )
+
+
+def offer(connection: Connection, ref: IterationRef, position: int, item: QueueItem) -> None:
+    """Insert an item; one that an earlier holder of the same iteration offered is offered anew.
+
+    Raises:
+        ConflictError: If the id belongs to another iteration.
+    """
+    row = {
+        "id": item.id,
+        "campaign": ref.campaign,
+        "iteration": ref.number,
+        "fence": ref.fence,
+        "position": position,
+        "sample": item.sample,
+        "kind": item.kind,
+        "shard": item.shard,
+        "row": item.row,
+        "proposed": item.proposed,
+        "version": item.version,
+    }
+    again = {name: row[name] for name in ("fence", "position", "shard", "row", "proposed")}
+    connection.execute(
+        upsert(items)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["id"],
+            set_={**again, "offered_at": func.now()},
+            where=(items.c.campaign == ref.campaign)
+            & (items.c.iteration == ref.number)
+            & (items.c.fence != ref.fence),
+        )
+    )
+    there = select(items.c.id).where(items.c.id == item.id, *offered_under(ref))
+    if connection.execute(there).first() is None:
+        raise ConflictError(
+            f"annotation item {item.id!r} belongs to another iteration; make the id from "
+            "campaign, iteration and sample."
+        )
+
+
+def lock_item(connection: Connection, item: str) -> AnyRow:
+    """Return an item of an iteration that is not committed yet, held until the end.
+
+    Raises:
+        ConfigurationError: If there is no such item.
+        ConflictError: If its iteration is committed.
+    """
+    query = (
+        select(items, iterations.c.state)
+        .join(iterations, OF_ITERATION)
+        .where(items.c.id == item)
+        .with_for_update(of=items)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise ConfigurationError(f"there is no annotation item {item!r}; load the queue again.")
+    if row.state == "committed":
+        raise ConflictError(
+            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
+            f"{item!r} takes no more answers; load the queue again."
+        )
+    return row
+
+
+def is_repeated(connection: Connection, annotation: Annotation) -> bool:
+    """Tell whether exactly this answer was given to exactly this version of the item."""
+    query = select(given).where(
+        given.c.item == annotation.item,
+        given.c.item_version == annotation.item_version,
+        given.c.action == annotation.action,
+        given.c.label.is_not_distinct_from(annotation.label),
+        given.c.annotator == annotation.annotator,
+    )
+    return connection.execute(query).first() is not None
+
+
+def check_version(item: AnyRow, annotation: Annotation) -> None:
+    """Refuse an answer to a version of the item that is no longer the newest."""
+    if item.version != annotation.item_version:
+        raise ConflictError(
+            f"item {item.id!r} was answered in between (it is at version {item.version}, the "
+            f"answer is to version {annotation.item_version}); load it again and decide anew."
+        )
+
+
+def append(
+    connection: Connection,
+    item: AnyRow,
+    action: str,
+    label: int | None,
+    annotator: str,
+    *,
+    undoes: int | None = None,
+) -> None:
+    """Append an answer and move the item to its next version."""
+    connection.execute(
+        insert(given).values(
+            item=item.id,
+            item_version=item.version,
+            sample=item.sample,
+            action=action,
+            label=label,
+            annotator=annotator,
+            undoes=undoes,
+        )
+    )
+    connection.execute(update(items).where(items.c.id == item.id).values(version=item.version + 1))

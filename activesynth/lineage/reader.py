@@ -1,0 +1,113 @@
+"""What pages, reports and the command line read: committed facts as plain rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from activesynth.lineage.engine import Database
+
+_CAMPAIGNS = "SELECT * FROM activesynth.campaign_progress ORDER BY campaign"
+_ITERATIONS = """
+    SELECT i.campaign, i.number AS iteration, i.run_key, i.decision, i.reason, i.parent, i.version,
+           i.next_run, i.config_version, i.opened_at, i.committed_at,
+           coalesce(c.seconds, 0) AS seconds
+    FROM activesynth.iterations i
+    LEFT JOIN (
+        SELECT campaign, iteration, sum(seconds) AS seconds
+        FROM activesynth.iteration_cost GROUP BY campaign, iteration
+    ) c ON c.campaign = i.campaign AND c.iteration = i.number
+    WHERE i.campaign = :campaign AND i.state = 'committed'
+    ORDER BY i.number
+"""
+_METRICS = """
+    SELECT iteration, arm, split, slice, name, value, low, high, n, seed
+    FROM activesynth.metrics
+    WHERE campaign = :campaign AND (:iteration IS NULL OR iteration = :iteration)
+    ORDER BY iteration, arm, split, slice, name, seed
+"""
+_WEAKNESSES = """
+    SELECT * FROM activesynth.weakness_history
+    WHERE campaign = :campaign ORDER BY iteration, kind, key, weakness
+"""
+_SAMPLES = """
+    SELECT s.id AS sample, s.iteration, s.label, s.verdict, s.verdict_reason, s.weakness,
+           w.title AS weakness_title, s.scores, s.generator, s.seed, s.shard, s."row"
+    FROM activesynth.samples s
+    LEFT JOIN activesynth.weaknesses w
+      ON w.campaign = s.campaign AND w.iteration = s.iteration AND w.id = s.weakness
+    WHERE s.campaign = :campaign AND s.origin = 'synthetic' AND s.id > :after
+      AND (:iteration IS NULL OR s.iteration = :iteration)
+    ORDER BY s.id LIMIT :limit
+"""
+_SAMPLE = """
+    SELECT * FROM activesynth.sample_provenance WHERE sample = :sample
+    ORDER BY campaign, manifest, split, model_role, model_arm, model_replicate, model_iteration
+"""
+_ANCESTRY = """
+    SELECT * FROM activesynth.dataset_ancestry WHERE version = :version ORDER BY campaign, depth
+"""
+_COSTS = """
+    SELECT * FROM activesynth.iteration_cost
+    WHERE campaign = :campaign ORDER BY iteration, first_recorded_at, step
+"""
+
+
+class PostgresLineageReader:
+    """Implements :class:`activesynth.domain.ports.LineageReader`, mostly by the views."""
+
+    def __init__(self, database: Database) -> None:
+        """Read through ``database``, which must be migrated."""
+        self._database = database
+
+    def campaigns(self) -> list[dict[str, Any]]:
+        """Return one row per campaign: head, iterations, state, last lift with its interval."""
+        return self._rows(_CAMPAIGNS)
+
+    def iterations(self, campaign: str) -> list[dict[str, Any]]:
+        """Return committed iterations: decision, reason, version, seconds over all steps."""
+        return self._rows(_ITERATIONS, campaign=campaign)
+
+    def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
+        """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
+        return self._rows(_METRICS, campaign=campaign, iteration=iteration)
+
+    def weaknesses(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the weakness history."""
+        return self._rows(_WEAKNESSES, campaign=campaign)
+
+    def samples(
+        self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return synthetic samples by id; ``after`` is the last id of the page before."""
+        return self._rows(
+            _SAMPLES, campaign=campaign, iteration=iteration, limit=limit, after=after
+        )
+
+    def sample(self, sample_id: str) -> list[dict[str, Any]]:
+        """Return everything known about a sample: one row per manifest and model it reached."""
+        return self._rows(_SAMPLE, sample=sample_id)
+
+    def ancestry(self, version: str) -> list[dict[str, Any]]:
+        """Return the version and its ancestors up to the root."""
+        return self._rows(_ANCESTRY, version=version)
+
+    def step_costs(self, campaign: str) -> list[dict[str, Any]]:
+        """Return seconds, device and peak memory per iteration and step."""
+        return self._rows(_COSTS, campaign=campaign)
+
+    def _rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        with self._database.reading() as connection:
+            found = connection.execute(text(query), parameters).mappings().all()
+        return [_plain_numbers(row) for row in found]
+
+
+def _plain_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return sums and seeds, which Postgres calls numeric, as integers."""
+    return {
+        str(name): int(value) if isinstance(value, Decimal) else value
+        for name, value in row.items()
+    }
