@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from activesynth.annotation.registry import ANNOTATORS
@@ -17,7 +17,7 @@ from activesynth.errors import ConfigurationError
 from activesynth.evaluation.registry import METRICS
 from activesynth.generation.registry import GENERATORS
 from activesynth.index.faiss_index import FaissIndex
-from activesynth.lineage.opening import open_lineage
+from activesynth.lineage.lineage import open_lineage
 from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
 from activesynth.nn.numerics import fix_threads, numerics_profile
@@ -78,7 +78,7 @@ def open_platform(
         )
     fix_threads(settings.threads)
     watch = effects or Unwatched()
-    with open_lineage(settings.database_url.get_secret_value(), watch) as lineage:
+    with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
             objects=open_store(settings, watch),
             lineage=lineage.store,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from activesynth.domain.ports import (
 from activesynth.domain.registry import Catalog, Row
 from activesynth.domain.samples import SampleSet
 from activesynth.index.faiss_index import FaissIndex
-from activesynth.lineage.opening import open_lineage
+from activesynth.lineage.lineage import open_lineage
 from activesynth.operations.events import FileEventSink
 from activesynth.storage.directory import DirectoryObjectStore
 
@@ -192,7 +192,7 @@ def plane_platform(
 ) -> Iterator[Platform]:
     """Open a platform on real Postgres and a directory store, with the toy parts."""
     watch = effects or Unwatched()
-    with open_lineage(database_url, watch) as lineage:
+    with closing(open_lineage(database_url, watch)) as lineage:
         yield Platform(
             objects=DirectoryObjectStore(folder / "objects", watch),
             lineage=lineage.store,
