@@ -80,8 +80,8 @@ class Resampler:
         """Return the number of groups."""
         return sum(len(stratum) for stratum in self.strata)
 
-    def group_weights(self) -> Iterator[Array]:
-        """Yield weights of groups, ``(chunk, G)``, over all resamples.
+    def group_weights(self, limit: int = MAX_WEIGHTS) -> Iterator[Array]:
+        """Yield weights of groups, ``(chunk, G)``, over all resamples, ``limit`` at a time.
 
         From a stratum of g groups, g - 1 are drawn with replacement and weighted g / (g - 1).
         The plain bootstrap understates the variance of a stratum by (g - 1) / g, which matters
@@ -92,7 +92,7 @@ class Resampler:
             Rao and Wu 1988, Journal of the American Statistical Association 83:231-241.
         """
         groups = self.group_count
-        chunk = max(1, MAX_WEIGHTS // groups)
+        chunk = max(1, limit // groups)
         for number, start in enumerate(range(0, self.resamples, chunk)):
             rng = np.random.default_rng([self.seed, 0, number])
             size = min(chunk, self.resamples - start)

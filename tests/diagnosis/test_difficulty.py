@@ -1,0 +1,111 @@
+"""Class scores against scikit-learn, and what difficulty must respect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from activesynth.diagnosis.clusters import cluster_shares, rare_clusters
+from activesynth.diagnosis.difficulty import class_difficulty, class_report
+from activesynth.domain.canonical import Array
+from activesynth.errors import ShapeError
+
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+def columns(pairs: list[tuple[int, int]]) -> tuple[Array, Array]:
+    table = np.array(pairs, dtype=np.int64)
+    return table[:, 0], table[:, 1]
+
+
+@given(PAIRS)
+def test_the_class_report_agrees_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    y, predicted = columns(pairs)
+    found = class_report(y, predicted, 4)
+
+    precision, recall, f1, support = precision_recall_fscore_support(
+        y, predicted, labels=range(4), zero_division=0
+    )
+    np.testing.assert_allclose(found["precision"], precision)
+    np.testing.assert_allclose(found["recall"], recall)
+    np.testing.assert_allclose(found["f1"], f1)
+    np.testing.assert_array_equal(found["support"], support)
+
+
+def test_the_false_positive_rate_is_taken_over_rows_of_other_classes() -> None:
+    rng = np.random.default_rng(0)
+    y, predicted = rng.integers(3, size=90), rng.integers(3, size=90)
+    found = class_report(y, predicted, 3)["fpr"]
+
+    for label in range(3):
+        negatives, false_positives = confusion_matrix(y == label, predicted == label)[0]
+        assert found[label] == pytest.approx(false_positives / (negatives + false_positives))
+
+
+@given(PAIRS)
+def test_difficulty_lies_between_zero_and_one(pairs: list[tuple[int, int]]) -> None:
+    found = class_difficulty(*columns(pairs), 4)
+
+    assert (found >= 0).all()
+    assert (found <= 1).all()
+
+
+@given(PAIRS, st.integers(0, 59))
+def test_one_more_miss_makes_its_class_harder(pairs: list[tuple[int, int]], row: int) -> None:
+    y, predicted = columns(pairs)
+    row %= len(y)
+    predicted[row] = y[row]
+    worse = predicted.copy()
+    worse[row] = (y[row] + 1) % 4
+
+    before, after = class_difficulty(y, predicted, 4), class_difficulty(y, worse, 4)
+
+    assert after[y[row]] > before[y[row]]
+
+
+@given(PAIRS, st.integers(0, 59))
+def test_one_more_false_alarm_makes_the_alarmed_class_harder(
+    pairs: list[tuple[int, int]], row: int
+) -> None:
+    y, predicted = columns(pairs)
+    row %= len(y)
+    predicted[row] = y[row]
+    alarmed = (y[row] + 1) % 4
+    worse = predicted.copy()
+    worse[row] = alarmed
+
+    before, after = class_difficulty(y, predicted, 4), class_difficulty(y, worse, 4)
+
+    assert after[alarmed] > before[alarmed]
+
+
+def test_few_rows_are_pulled_towards_the_average() -> None:
+    y = np.repeat([0, 1, 2], [2, 100, 198])
+    predicted = y.copy()
+    predicted[:102] = 3
+
+    difficulty = class_difficulty(y, predicted, 4)
+
+    assert difficulty[2] < difficulty[0] < difficulty[1]
+    assert difficulty[1] > 0.9
+
+
+def test_labels_that_are_no_class_are_refused() -> None:
+    with pytest.raises(ShapeError, match="leave unlabelled rows out"):
+        class_report(np.array([-1, 0]), np.array([0, 0]), 2)
+
+
+def test_cluster_shares_sum_to_one_and_rare_ones_lie_below_delta() -> None:
+    shares = cluster_shares(np.repeat([0, 2, 3], [50, 49, 1]), 5)
+
+    np.testing.assert_allclose(shares, [0.5, 0.0, 0.49, 0.01, 0.0])
+    assert rare_clusters(shares, 0.02) == (1, 3, 4)
+    assert rare_clusters(shares, 0.01) == (1, 4)
+
+
+def test_a_cluster_beyond_the_codebook_is_refused() -> None:
+    with pytest.raises(ShapeError, match="campaign's own codebook"):
+        cluster_shares(np.array([0, 5]), 5)
