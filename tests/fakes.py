@@ -84,7 +84,7 @@ class MemoryLineage:
         return self.records[name]
 
     def commit_version(self, campaign: str, bundle: Bundle, *, expected_head: str | None) -> bool:
-        record = self.campaign(campaign)
+        record = self.records[campaign]
         assert bundle.version is not None
         if record.head == bundle.version.digest:
             return False

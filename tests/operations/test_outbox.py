@@ -1,0 +1,100 @@
+"""Events leave after the commit, in order, and twice is as good as once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from activesynth.domain.effects import EffectKind
+from activesynth.domain.records import Bundle, Event
+from activesynth.errors import TransientError
+from activesynth.operations.events import FileEventSink
+from activesynth.operations.outbox import dispatch
+from fakes import MemoryLineage, MemorySink, make_platform
+
+EVENTS = tuple(Event(f"campaign/../{n}", "dataset_refreshed", {"n": n}) for n in range(3))
+
+
+@pytest.fixture
+def lineage() -> MemoryLineage:
+    lineage = MemoryLineage()
+    lineage.bundles.append(Bundle(events=EVENTS))
+    return lineage
+
+
+class Recorder:
+    """Notes effects, and ends the process at one of them."""
+
+    def __init__(self, stop_after: str | None = None) -> None:
+        self.seen: list[tuple[str, str, str]] = []
+        self.stop_after = stop_after
+
+    def before(self, kind: EffectKind, key: str) -> None:
+        self.seen.append(("before", kind, key))
+
+    def after(self, kind: EffectKind, key: str) -> None:
+        self.seen.append(("after", kind, key))
+        if key == self.stop_after:
+            raise KeyboardInterrupt
+
+
+def test_every_event_leaves_once_and_in_order(lineage: MemoryLineage) -> None:
+    sink, effects = MemorySink(), Recorder()
+    platform = make_platform(lineage=lineage, sink=sink, effects=effects)
+
+    counts = dispatch(platform), dispatch(platform)
+
+    assert counts == (3, 0)
+    assert sink.delivered == list(EVENTS)
+    assert effects.seen[:2] == [
+        ("before", "outbox.send", EVENTS[0].key),
+        ("after", "outbox.send", EVENTS[0].key),
+    ]
+
+
+def test_an_event_that_was_sent_but_not_marked_is_sent_again(
+    lineage: MemoryLineage, tmp_path: Path
+) -> None:
+    sink = FileEventSink(tmp_path / "events")
+    dying = make_platform(lineage=lineage, sink=sink, effects=Recorder(EVENTS[1].key))
+    with pytest.raises(KeyboardInterrupt):
+        dispatch(dying)
+
+    sent = dispatch(make_platform(lineage=lineage, sink=sink))
+
+    assert sent == 2
+    assert len(list((tmp_path / "events").iterdir())) == 3
+
+
+def test_a_failed_send_keeps_later_events_waiting(lineage: MemoryLineage) -> None:
+    class Refusing(MemorySink):
+        def send(self, event: Event) -> None:
+            if event == EVENTS[1]:
+                raise TransientError("no answer")
+            super().send(event)
+
+    with pytest.raises(TransientError):
+        dispatch(make_platform(lineage=lineage, sink=Refusing()))
+
+    assert lineage.pending_events() == list(EVENTS[1:])
+
+
+def test_the_file_of_an_event_says_all_and_its_name_is_safe(tmp_path: Path) -> None:
+    FileEventSink(tmp_path).send(EVENTS[2])
+
+    (path,) = tmp_path.iterdir()
+    assert path.name.removesuffix(".json").isalnum()
+    assert json.loads(path.read_text()) == {
+        "key": EVENTS[2].key,
+        "kind": "dataset_refreshed",
+        "payload": {"n": 2},
+    }
+
+
+def test_a_folder_that_cannot_be_written_is_transient(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(TransientError, match="stays in the outbox"):
+        FileEventSink(tmp_path / "file" / "events").send(EVENTS[0])
