@@ -136,8 +136,9 @@ class AirflowParts:
         """Return the error that says how a part ended, with the last lines of its log."""
         lines = self.log(part).read_text(errors="replace").splitlines()[-15:]
         return PlatformStateError(
-            f"Airflow's {part} ended while starting; the last lines of {self.log(part)}:\n"
-            + "\n".join(lines)
+            f"Airflow's {part} ended while starting. Mend what the end of its log names, then run "
+            "`activesynth up` again; `activesynth down` ends what did start. "
+            f"{self.log(part)} ends with:\n" + "\n".join(lines)
         )
 
     def _sessions(self, part: str, state: PlatformState | None) -> set[int]:

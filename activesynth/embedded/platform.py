@@ -195,7 +195,8 @@ class EmbeddedPlatform:
         found = read_state(self._state_file)
         if found is None or found.boot != processes.boot_id():
             return fresh_state(places.home, places.project)
-        if Path(found.project) != places.project and self._info(found).url is not None:
+        serves = [part for part in PARTS if self._parts.leader(part, found) is not None]
+        if Path(found.project) != places.project and serves:
             raise PlatformStateError(
                 f"the platform in {places.home} serves the project {found.project}; run "
                 f"`activesynth down` there first, or set another ACTIVESYNTH_HOME for "
