@@ -18,8 +18,9 @@ from activesynth.embedded.airflow_settings import (
     tool_environment,
     ui_address,
 )
-from activesynth.embedded.postgres import PostgresServer, RunningPostgres, remove_sockets
+from activesynth.embedded.postgres import PostgresServer, RunningPostgres
 from activesynth.embedded.private import exclusive, private_folder
+from activesynth.embedded.sockets import remove_sockets
 from activesynth.embedded.state import PlatformState, fresh_state, read_state, write_state
 from activesynth.errors import PlatformStateError
 

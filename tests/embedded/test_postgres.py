@@ -13,8 +13,9 @@ import psycopg2
 import pytest
 
 import activesynth
-from activesynth.embedded import postgres, processes
-from activesynth.embedded.postgres import PostgresServer, RunningPostgres
+from activesynth.embedded import processes
+from activesynth.embedded.postgres import DATABASES, PostgresServer, RunningPostgres
+from activesynth.embedded.programs import binaries
 from activesynth.errors import PlatformStateError
 
 MakeServer = Callable[..., PostgresServer]
@@ -43,7 +44,7 @@ def test_a_started_server_has_one_database_and_one_role_for_each_of_us(
 ) -> None:
     running = make_server(is_new=True).start()
 
-    for name in postgres.DATABASES:
+    for name in DATABASES:
         assert running.query(name, "SELECT current_user, current_database()") == f"{name}|{name}"
 
 
@@ -175,7 +176,7 @@ def test_sockets_and_data_are_closed_to_others_and_parents_keep_their_modes(
 ) -> None:
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
-    parents = [tmp_path / "open", *(tmp_path / "open").parents, *postgres.binaries().parents]
+    parents = [tmp_path / "open", *(tmp_path / "open").parents, *binaries().parents]
     before = [parent.stat().st_mode for parent in parents]
 
     running = make_server("open/home", is_new=True).start()
@@ -264,7 +265,7 @@ def _as_ordinary_user() -> list[str]:
 
 def _ordinary_environment() -> dict[str, str]:
     source = Path(activesynth.__path__[0]).parent
-    wheels = postgres.binaries().parents[2]
+    wheels = binaries().parents[2]
     return {"PATH": os.environ["PATH"], "PYTHONPATH": f"{source}{os.pathsep}{wheels}"}
 
 
