@@ -49,12 +49,22 @@ def empty_database_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Return names of migrated databases that are empty again."""
+    return []
+
+
 @pytest.fixture
-def database_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
-    """Return the address of a migrated, empty database of this test's own."""
-    name = postgres_server.create_database(migrated_template)
+def database_url(
+    postgres_server: PostgresServer, migrated_template: str, spare_databases: list[str]
+) -> Iterator[str]:
+    """Return the address of a migrated, empty database that no other test uses meanwhile."""
+    spare = spare_databases.pop() if spare_databases else None
+    name = spare or postgres_server.create_database(migrated_template)
     yield postgres_server.url(name)
-    postgres_server.drop_database(name)
+    postgres_server.empty_database(name)
+    spare_databases.append(name)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ CREATE TABLE activesynth.steps (
     shard integer NOT NULL,
     fence integer NOT NULL,
     derivation_key text NOT NULL,
-    artifacts json NOT NULL,
+    artifacts jsonb NOT NULL,
     facts json NOT NULL,
     inputs text[] NOT NULL,
     seconds double precision NOT NULL,
