@@ -20,6 +20,7 @@ from activesynth.embedded.processes import Process
 from activesynth.embedded.programs import (
     as_ordinary_user,
     binaries,
+    check_user_can_run,
     own_environment,
     run_program,
 )
