@@ -61,9 +61,13 @@ class CnnPredictor:
         pixels = self._pixels(x)
         return np.stack([in_fixed_batches(member, pixels, 0) for member in self._members])
 
+    def members_proba(self, x: Array) -> Array:
+        """Return each member's temperature-scaled probabilities, ``(members, n, classes)``."""
+        return self._scale(self.logits(x))
+
     def predict_proba(self, x: Array) -> Array:
         """Return calibrated mean class probabilities, ``(n, classes)`` float64, rows sum to 1."""
-        mean: Array = self._scale(self.logits(x)).mean(axis=0)
+        mean: Array = self.members_proba(x).mean(axis=0)
         return mean
 
     def draws(self, x: Array, *, passes: int, seed: int) -> Array:
