@@ -58,15 +58,10 @@ class Fitted:
         drawn = in_blocks(
             lambda *block: self._run(self.model.draw, *block), noise, tokens, progress=progress
         )
-        broken = ~np.isfinite(drawn).all(axis=1)
-        if broken.any():
-            raise InputError(
-                f"{int(broken.sum())} of {len(drawn)} generated rows are NaN or infinite, first "
-                f"row {int(np.argmax(broken))}; the fit is unusable or `guidance` too strong. "
-                "Lower `generator.parameters.guidance` or the learning rate and fit again.",
-                reason="generated_not_finite",
-            )
-        return in_blocks(self.latents.restore, drawn)
+        _refuse_broken(drawn)
+        rows = in_blocks(self.latents.restore, drawn)
+        _refuse_broken(rows.reshape(len(rows), self.latents.columns))
+        return rows
 
     def errors(self, x: Array, labels: Array) -> Array:
         """Return each row's error under its label, cluster and level free, ``(n,)`` float64."""
@@ -101,3 +96,14 @@ class Fitted:
         with torch.no_grad():
             result = function(*(torch.from_numpy(array).to(device) for array in arrays))
         return result.cpu().numpy()
+
+
+def _refuse_broken(drawn: Array) -> None:
+    broken = ~np.isfinite(drawn).all(axis=1)
+    if broken.any():
+        raise InputError(
+            f"{int(broken.sum())} of {len(drawn)} generated rows are NaN or infinite, first "
+            f"row {int(np.argmax(broken))}; the fit is unusable or `guidance` too strong. "
+            "Lower `generator.parameters.guidance` or the learning rate and fit again.",
+            reason="generated_not_finite",
+        )

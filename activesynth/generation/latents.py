@@ -41,6 +41,11 @@ class Latents:
         """Return the number of components."""
         return len(self.scale)
 
+    @property
+    def columns(self) -> int:
+        """Return how many numbers one row of data has."""
+        return len(self.mean)
+
     @classmethod
     def fit(
         cls, x: Array, weight: Array, components: int, variance: float, *, seed: int
@@ -86,11 +91,13 @@ class Latents:
 
     def restore(self, latents: Array) -> Array:
         """Return rows like the data from components; uint8 is rounded and clipped."""
-        flat = (latents * self.scale) @ self.basis * self.unit + self.mean
+        scaled = latents.astype(np.float64) * self.scale
+        flat = scaled @ self.basis * self.unit + self.mean
         rows = flat.reshape(len(flat), *self.shape)
         if self.dtype == "uint8":
             rows = np.clip(np.rint(rows), 0, 255)
-        return np.asarray(rows, self.dtype)
+        with np.errstate(over="ignore"):  # an infinity is reported by who asked for the rows
+            return np.asarray(rows, self.dtype)
 
     def tensors(self) -> dict[str, Array]:
         """Return the arrays under the names that :meth:`from_state` reads."""
