@@ -49,16 +49,21 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         # Socket paths end at 107 bytes, so they get a short folder of their own.
         self.sockets = Path(tempfile.mkdtemp(prefix="asy-"))
-        subprocess.run(
+        made = subprocess.run(
             [
                 *self._prefix,
                 str(self._binaries / "initdb"),
                 *("-D", str(self._data), "-U", "postgres", "-A", "trust"),
                 *("-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"),
             ],
-            check=True,
             capture_output=True,
+            text=True,
         )
+        if made.returncode != 0:
+            raise RuntimeError(
+                f"initdb failed (as root it needs user namespaces, or run the tests as an "
+                f"ordinary user):\n{made.stdout}{made.stderr}"
+            )
 
     @property
     def pid(self) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from activesynth.errors import InputError
 from activesynth.lineage.columns import SCHEMA
 from activesynth.lineage.plain import plain
+from activesynth.lineage.schema import outbox
 
 Record = Mapping[str, Any]
 
@@ -61,15 +62,21 @@ def stage(connection: Connection, table: Table, records: Sequence[Record]) -> St
 
 
 def merge(connection: Connection, staged: Staged | None) -> None:
-    """Insert the staged rows, replacing those with the same primary key."""
+    """Insert the staged rows, replacing those with the same primary key.
+
+    A row keeps the iteration that brought it, and an event that was recorded stays as it left.
+    """
     if staged is None:
         return
     keys = [column.name for column in staged.table.primary_key.columns]
     names = ", ".join(f'"{name}"' for name in staged.columns)
     changes = ", ".join(
-        f'"{name}" = excluded."{name}"' for name in staged.columns if name not in keys
+        f'"{name}" = excluded."{name}"'
+        for name in staged.columns
+        if name not in keys and name != "iteration"
     )
-    action = f"UPDATE SET {changes}" if changes else "NOTHING"
+    is_final = staged.table is outbox or not changes
+    action = "NOTHING" if is_final else f"UPDATE SET {changes}"
     connection.execute(
         text(
             f"INSERT INTO {SCHEMA}.{staged.table.name} ({names}) "  # noqa: S608 - our names

@@ -20,7 +20,15 @@ from activesynth.errors import (
     TransientError,
 )
 from activesynth.lineage.lineage import Lineage, open_lineage
-from lineage_cases import CONFIG, ROOT, make_campaign, make_commit, make_root, make_step
+from lineage_cases import (
+    CONFIG,
+    ROOT,
+    make_campaign,
+    make_commit,
+    make_root,
+    make_step,
+    make_synthetic,
+)
 
 
 def count(lineage: Lineage, table: str) -> int:
@@ -226,6 +234,24 @@ def test_ten_thousand_samples_arrive_in_one_commit(lineage: Lineage) -> None:
     seventh = lineage.reader.sample("sample-00007")[0]
     assert (seventh["label"], seventh["row"], seventh["verdict_reason"]) == (None, 7, odd)
     assert seventh["scores"] == {"entropy": 1.0, "odd": None}
+
+
+def test_a_sample_written_again_takes_new_facts_and_keeps_the_iteration_that_brought_it(
+    lineage: Lineage,
+) -> None:
+    make_campaign(lineage.store)
+    first = lineage.store.open_iteration("digits", "run-0", {})
+    lineage.store.commit_iteration(make_commit(first))
+    second = lineage.store.open_iteration("digits", "run-1", {})
+    again = replace(make_synthetic("synthetic-0-b"), verdict_reason="reconsidered")
+    commit = make_commit(second)
+    lineage.store.commit_iteration(
+        replace(commit, bundle=replace(commit.bundle, samples=(*commit.bundle.samples, again)))
+    )
+
+    (row,) = lineage.reader.sample("synthetic-0-b")
+    assert (row["iteration"], row["verdict"]) == (0, "accepted")
+    assert (row["verdict_reason"], row["parents"]) == ("reconsidered", ["real-0"])
 
 
 @pytest.mark.parametrize(
