@@ -37,7 +37,8 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.features = 4 * width
         side = max(size)
-        stride = 2 if side >= 32 else 1
+        # At full size the first two layers would cost as much as all others together.
+        stride = 2 if side >= 20 else 1
         side = math.ceil(side / stride)
         outputs = width
         blocks: list[nn.Module] = [ConvBlock(channels, outputs, stride)]
