@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from activesynth.embedded import processes
@@ -33,7 +33,6 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 _STOP_SECONDS = 15.0
 _TRIGGERER_SECONDS = 3.0  # it waits 10 s for its own child; triggers keep nothing that can be lost
 _KILL_SECONDS = 5.0
-_MIGRATION_SECONDS = 300
 
 
 class AirflowParts:
@@ -110,7 +109,7 @@ class AirflowParts:
         Raises:
             PlatformStateError: If the migration fails.
         """
-        wanted = f"migrated by Airflow {version('apache-airflow')}"
+        wanted = f"migrated by Airflow {_airflow_version()}"
         noted = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = "
         if postgres.query("airflow", f"{noted}'airflow'") == wanted:
             return False
@@ -124,7 +123,6 @@ class AirflowParts:
                 stdout=log,
                 stderr=log,
                 check=False,
-                timeout=_MIGRATION_SECONDS,
                 umask=0o077,
             )
         if done.returncode != 0:
@@ -156,6 +154,16 @@ class AirflowParts:
         return [
             found for found in processes.running() if processes.writes_to(found, self.log(part))
         ]
+
+
+def _airflow_version() -> str:
+    try:
+        return version("apache-airflow")
+    except PackageNotFoundError as error:
+        raise PlatformStateError(
+            "Airflow is not installed beside this Python; run `make setup`, or use "
+            "`activesynth run`, which needs none."
+        ) from error
 
 
 def _nothing(members: Callable[[Iterable[str]], list[Process]], of: Iterable[str]) -> bool:

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from activesynth.errors import PlatformStateError
+
 HOST = "127.0.0.1"
 _TRIES = 50
 
@@ -16,6 +18,9 @@ def reserved_port(preferred: int) -> Iterator[int]:
 
     A server needs many seconds until it listens. Until then the port is claimed by a name in the
     kernel's abstract socket namespace, which vanishes with this process whatever happens to it.
+
+    Raises:
+        PlatformStateError: If no port is free.
     """
     with socket.socket(socket.AF_UNIX) as claim:
         yield _claim(claim, preferred)
@@ -38,7 +43,9 @@ def _claim(claim: socket.socket, preferred: int) -> int:
             with suppress(OSError):
                 claim.bind(f"\0activesynth-port-{candidate}")
                 return candidate
-    raise OSError("no free loopback port found")
+    raise PlatformStateError(
+        f"no free port was found on {HOST} in {_TRIES} tries; end programs that listen there."
+    )
 
 
 def _any_free_port() -> int:
