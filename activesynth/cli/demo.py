@@ -24,8 +24,8 @@ ITERATIONS = 2
 ANCESTRY = """SELECT depth, left(ancestor, 12) AS version, origin, iteration, decision, rows
 FROM activesynth.dataset_ancestry
 WHERE version = '{version}' ORDER BY depth;"""
-PROVENANCE = """SELECT weakness_title, left(generator, 12) AS generator, verdict, verdict_reason, scores,
-       model_arm, left(model, 12) AS model, decision
+PROVENANCE = """SELECT weakness_title, left(generator, 12) AS generator, verdict, verdict_reason,
+       scores, model_arm, left(model, 12) AS model, decision
 FROM activesynth.sample_provenance
 WHERE sample = '{sample}' ORDER BY model_arm, model;"""
 METRICS = """SELECT iteration, arm, name, value, low, high FROM activesynth.metrics

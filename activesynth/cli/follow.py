@@ -67,17 +67,17 @@ class RunFollower:
         lines = self.client.task_log(
             DAG, self.run_id, task.task_id, map_index=task.map_index, attempt=task.attempt
         )
-        found = next((match for line in reversed(lines) if (match := _PROGRESS.search(line))), None)
-        step, done, total = (found[1], int(found[2]), int(found[3])) if found else ("", 0, 1)
-        what = f"{label}, {step}" if step and step != task.task_id else label
+        matches = (_PROGRESS.search(text) for text in reversed(lines))
+        found = next((m for m in matches if m and (m[1], m[3]) != (task.task_id, "1")), None)
+        shown = _shown(label, task.task_id, found)
         before = self._shown.get(label)
-        if before is not None and before[0] != what:
-            self.report(before[0], before[2], before[2])
-        # A part that is done is shown as ended only with its task: more may follow.
-        shown = (what, min(done, max(total - 1, 0)), max(total, 1))
-        if before != shown:
-            self._shown[label] = shown
-            self.report(*shown)
+        if before == shown:
+            return
+        if before is not None and before[0] != shown[0]:
+            was_counted = before[2] > 1  # otherwise it only said that the task had begun
+            self.report(before[0], before[2], before[2] if was_counted else 0)
+        self._shown[label] = shown
+        self.report(*shown)
 
     def _failure(self, tasks: list[TaskInstance]) -> str:
         failed = [task for task in tasks if task.state == "failed"]
@@ -89,6 +89,16 @@ class RunFollower:
         )
         tail = "\n".join(lines[-_TAIL_LINES:])
         return f"task {task_name(first)} of run {self.run_id!r} failed:\n{tail}"
+
+
+def _shown(label: str, task_id: str, found: re.Match[str] | None) -> tuple[str, int, int]:
+    """Return what to report of a running task: the part its log speaks of, or just the task."""
+    if found is None:
+        return label, 0, 1
+    step, done, total = found[1], int(found[2]), max(1, int(found[3]))
+    what = label if step == task_id else f"{label}, {step.removeprefix(task_id).strip()}"
+    # The task is shown as ended when it has: more parts may follow.
+    return what, min(done, total - 1), total
 
 
 def task_name(task: TaskInstance) -> str:

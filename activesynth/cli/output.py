@@ -37,15 +37,16 @@ def print_rows(rows: Rows, *, as_json: bool, empty: str, columns: Sequence[str] 
         print_table(present, ([cell(row.get(name)) for name in present] for row in rows))
 
 
-def print_table(header: Sequence[str], lines: Iterable[Sequence[str]], title: str = "") -> None:
+def print_table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
     """Print a table as wide as its text where stdout is no terminal."""
     import sys
 
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for name in header:
         table.add_column(name.replace("_", " "), overflow="fold")
     for line in lines:

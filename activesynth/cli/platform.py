@@ -48,7 +48,7 @@ def psql(
     if found is None:
         command = embedded().psql_command()
     else:
-        from activesynth.embedded.postgres import binaries
+        from activesynth.embedded.programs import binaries
 
         address = found.get_secret_value().replace("postgresql+psycopg2://", "postgresql://", 1)
         command = [str(binaries() / "psql"), address]

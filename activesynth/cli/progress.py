@@ -17,7 +17,10 @@ LINE_SECONDS = 5.0
 
 @contextmanager
 def progress(stream: TextIO | None = None) -> Iterator[Report]:
-    """Give a report that shows step, rate and remaining time while the block runs."""
+    """Give a report that shows step, rate and remaining time while the block runs.
+
+    A total of 0 takes a piece of work off the display without a word.
+    """
     stream = stream or sys.stderr
     if not stream.isatty():
         yield Lines(stream)
@@ -36,6 +39,7 @@ class _Work:
     began: float
     spoken: float
     first: int
+    total: int
 
 
 @dataclass(slots=True)
@@ -48,10 +52,15 @@ class Lines:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Take one report of the running step."""
+        if total < 1:
+            self._work.pop(what, None)
+            return
         moment = self.now()
         work = self._work.get(what)
-        if work is None:
-            self._work[what] = work = _Work(moment, moment, done)
+        if work is None and done >= total:
+            return  # its end was told already: a step reports its parts, and then itself
+        if work is None or work.total != total:
+            self._work[what] = work = _Work(moment, moment, done, total)
         elif done < total and moment - work.spoken < LINE_SECONDS:
             return
         work.spoken = moment
@@ -114,6 +123,10 @@ def _bars(stream: TextIO) -> Iterator[Report]:
     tasks: dict[str, TaskID] = {}
 
     def report(what: str, done: int, total: int) -> None:
+        if total < 1 and what in tasks:
+            bars.remove_task(tasks.pop(what))
+        if what not in tasks and done >= total:
+            return  # its end was told already: a step reports its parts, and then itself
         if what not in tasks:
             tasks[what] = bars.add_task(what, total=total)
         bars.update(tasks[what], completed=done, total=total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from activesynth.cli.output import print_table
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
     from activesynth.domain.platform import Platform
     from activesynth.experiments.summary import CampaignSummary, IterationSummary
+
+
+WIDTH = 110
 
 
 def print_campaign(
@@ -39,10 +43,9 @@ def print_iteration(summary: CampaignSummary, turn: IterationSummary) -> None:
     """Print the tables of one iteration."""
     from activesynth.experiments.words import interval
 
-    print()
-    print_table(
-        ("what", "value"), _facts(summary, turn), title=f"{summary.name}, iteration {turn.number}"
-    )
+    print(f"\n{summary.name}, iteration {turn.number}")
+    for name, value in _facts(summary, turn):
+        print(fill(f"  {name:20}  {value}", WIDTH, subsequent_indent=" " * 24))
     names = summary.shown_metrics
     lines = [
         (arm, *(interval(row[name]) if name in row else "" for name in names))
@@ -65,22 +68,24 @@ def print_words(summary: CampaignSummary) -> None:
         if sentences:
             print(f"\n{title}")
             for sentence in sentences:
-                print(f"  - {sentence}")
+                print(fill(f"  - {sentence}", WIDTH, subsequent_indent="    "))
 
 
 def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, str]]:
     from activesynth.experiments.words import interval
 
-    lift = f"lift in {summary.metric} over `{summary.control}`"
-    why_not = ", ".join(f"{count} {reason}" for reason, count in turn.rejected.items())
+    over = f"over `{summary.control}` in {summary.metric}"
+    why_not = ", ".join(
+        f"{count} {reason.replace('_', ' ')}" for reason, count in turn.rejected.items()
+    )
     seconds = ", ".join(f"{step} {value:.1f}" for step, value in turn.seconds.items())
     return [
         ("labels used", str(turn.labels)),
         ("candidates made", f"{turn.candidates} targeted, {turn.control_candidates} for control"),
         ("accepted", f"{turn.accepted} targeted, {turn.control_accepted} for control"),
-        ("why not", why_not or "-"),
-        (f"{lift}, guide", interval(turn.lift) if turn.lift else "-"),
-        (f"{lift}, gate", interval(turn.gate_lift) if turn.gate_lift else "-"),
+        ("why not", why_not.replace("_", " ") or "-"),
+        ("lift on guide", f"{interval(turn.lift)} {over}" if turn.lift else "-"),
+        ("lift on gate", f"{interval(turn.gate_lift)} {over}" if turn.gate_lift else "-"),
         ("|U_tau| / n", interval(turn.uncertain_share) if turn.uncertain_share else "-"),
         ("D / ln C", interval(turn.evenness) if turn.evenness else "-"),
         ("weaknesses opened", ", ".join(turn.opened) or "-"),

@@ -10,6 +10,24 @@ from activesynth.cli.output import AsJson, print_rows
 from activesynth.cli.session import connected
 from activesynth.errors import ConfigurationError
 
+# What a table shows; JSON holds every column.
+CAMPAIGNS = (
+    *("campaign", "state", "iterations", "head", "last_decision"),
+    *("lift_metric", "lift_control", "lift", "lift_low", "lift_high"),
+)
+ITERATIONS = ("iteration", "decision", "reason", "version", "seconds", "committed_at")
+WEAKNESSES = (
+    *("iteration", "title", "state", "gap", "low", "high", "n", "planned", "accepted", "rejected"),
+    *("benefit", "benefit_low", "benefit_high"),
+)
+SAMPLES = ("sample", "iteration", "label", "verdict", "verdict_reason", "weakness_title", "seed")
+SAMPLE = (
+    *("iteration", "weakness_title", "generator", "verdict", "verdict_reason", "split", "weight"),
+    *("manifest", "model_arm", "model_replicate", "model", "decision"),
+)
+VERSIONS = ("depth", "ancestor", "origin", "iteration", "decision", "rows", "committed_at")
+COSTS = ("iteration", "step", "shards", "reused", "seconds", "device", "peak_memory_mb")
+
 app = typer.Typer(help="Committed facts, read from the database.", no_args_is_help=True)
 
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.")]
@@ -23,7 +41,7 @@ def campaigns(as_json: AsJson = False) -> None:
     """Show every campaign with its head version and last lift."""
     with connected() as platform:
         rows = platform.reader.campaigns()
-    print_rows(rows, as_json=as_json, empty="no campaign has been run yet.")
+    print_rows(rows, as_json=as_json, empty="no campaign has been run yet.", columns=CAMPAIGNS)
 
 
 @app.command("iterations")
@@ -31,7 +49,8 @@ def iterations(campaign: Campaign, as_json: AsJson = False) -> None:
     """Show the committed iterations of a campaign: decision, reason, version, seconds."""
     with connected(campaign) as platform:
         rows = platform.reader.iterations(campaign)
-    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no committed iteration.")
+    empty = f"campaign {campaign!r} has no committed iteration."
+    print_rows(rows, as_json=as_json, empty=empty, columns=ITERATIONS)
 
 
 @app.command("weaknesses")
@@ -39,7 +58,8 @@ def weaknesses(campaign: Campaign, as_json: AsJson = False) -> None:
     """Show the history of every weakness: gap, interval, number of rows, state."""
     with connected(campaign) as platform:
         rows = platform.reader.weaknesses(campaign)
-    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no weakness on record.")
+    empty = f"campaign {campaign!r} has no weakness on record."
+    print_rows(rows, as_json=as_json, empty=empty, columns=WEAKNESSES)
 
 
 @app.command("samples")
@@ -53,7 +73,8 @@ def samples(
     """Show synthetic samples with verdict, reason, weakness and scores, ordered by id."""
     with connected(campaign) as platform:
         rows = platform.reader.samples(campaign, iteration=iteration, limit=limit, after=after)
-    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no synthetic samples.")
+    empty = f"campaign {campaign!r} has no synthetic samples."
+    print_rows(rows, as_json=as_json, empty=empty, columns=SAMPLES)
 
 
 @app.command("sample")
@@ -67,7 +88,7 @@ def sample(
         raise ConfigurationError(
             f"no sample {sample_id!r}; `activesynth show samples CAMPAIGN` lists the ids."
         )
-    print_rows(rows, as_json=as_json, empty="")
+    print_rows(rows, as_json=as_json, empty="", columns=SAMPLE)
 
 
 @app.command("lineage")
@@ -86,7 +107,8 @@ def lineage(
         raise ConfigurationError(
             f"no committed version {version!r}; `activesynth show lineage {campaign}` lists them."
         )
-    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no dataset version yet.")
+    empty = f"campaign {campaign!r} has no dataset version yet."
+    print_rows(rows, as_json=as_json, empty=empty, columns=VERSIONS)
 
 
 @app.command("metrics")
@@ -113,4 +135,5 @@ def costs(campaign: Campaign, as_json: AsJson = False) -> None:
     """Show seconds, device and peak memory per iteration and step."""
     with connected(campaign) as platform:
         rows = platform.reader.step_costs(campaign)
-    print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no recorded steps.")
+    empty = f"campaign {campaign!r} has no recorded steps."
+    print_rows(rows, as_json=as_json, empty=empty, columns=COSTS)

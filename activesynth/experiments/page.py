@@ -21,7 +21,7 @@ th, td { padding: 5px 10px; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.text { overflow-wrap: anywhere; min-width: 130px; }
+td.text { overflow-wrap: anywhere; min-width: 190px; }
 table.narrow { width: auto; }
 ul { margin: 4px 0 12px; padding-left: 22px; } li { margin: 3px 0; }
 .promoted, .accepted, .closed { color: var(--good); font-weight: 600; }
@@ -85,7 +85,9 @@ _MACROS = """
 {% if picture.neighbour %}<img src="{{ picture.neighbour }}" alt="its nearest real row">
 {% else %}<span class="missing">none</span>{% endif %}</div>
 <div><b>{{ picture.label }}</b>, for {{ picture.weakness }}</div>
-{% if picture.reason %}<div class="refused">{{ picture.reason }}</div>{% endif %}
+{% if picture.reason %}
+<div class="{{ css }}">{{ picture.reason | replace("_", " ") }}</div>
+{% endif %}
 <div class="soft">{% for name, value in picture.scores %}{{ name }} {{ "%.3g" | format(value) }}
 {{- ", " if not loop.last }}{% endfor %}</div>
 </figure>
@@ -153,7 +155,9 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 
 <section><h2>What became of the candidates</h2>{{ plot("acceptance") }}</section>
 
-<section><h2>Seconds per step</h2>{{ plot("seconds") }}</section>
+<section><h2>Seconds per step</h2>
+<p class="soft">What was taken over from an earlier iteration costs nothing again.</p>
+{{ plot("seconds") }}</section>
 {% endif %}
 
 {% if report.weaknesses %}

@@ -25,8 +25,9 @@ _OTHER_COLOURS = ("#009e73", "#cc79a7", "#56b4e9", "#b8a900", "#5d3a9b", "#994f0
 _ACCEPTED = "#009e73"
 _REASONS = ("#d55e00", "#e69f00", "#cc79a7", "#56b4e9", "#8a8a8a", "#5d3a9b", "#994f00")
 _STEPS = (
-    *("#0072b2", "#56b4e9", "#009e73", "#b8a900", "#e69f00", "#d55e00", "#cc79a7"),
-    *("#5d3a9b", "#994f00", "#8a8a8a", "#4aa3a2", "#a06050", "#6b8e23", "#c0c0c0"),
+    *("#0072b2", "#56b4e9", "#009e73", "#b8a900", "#e69f00", "#d55e00", "#cc79a7", "#5d3a9b"),
+    *("#994f00", "#8a8a8a", "#4aa3a2", "#a06050", "#6b8e23", "#c0c0c0", "#2a52be", "#7fbf7f"),
+    *("#b05fbf", "#d2a679", "#406070", "#e08080"),
 )
 
 
@@ -44,7 +45,7 @@ def arm_curves(summary: CampaignSummary, metric: str) -> Figure:
         ]
         if found:
             traces.append(_curve(arm, found, _arm_colour(arm, position)))
-    return _figure(f"{metric} on guide", traces, summary)
+    return _figure(f"{metric} on guide".replace("_", " "), traces, summary)
 
 
 def lift_curve(summary: CampaignSummary) -> Figure:
@@ -90,7 +91,7 @@ def acceptance_bars(summary: CampaignSummary) -> Figure:
         name: [turn.rejected.get(name, 0) for turn in summary.iterations] for name in reasons
     }
     colours = (_ACCEPTED, *(_REASONS[n % len(_REASONS)] for n in range(len(reasons))))
-    return _bars("candidates", series, colours, summary)
+    return _bars("candidates for weaknesses", series, colours, summary)
 
 
 def step_bars(summary: CampaignSummary) -> Figure:
@@ -100,7 +101,9 @@ def step_bars(summary: CampaignSummary) -> Figure:
         step: [round(turn.seconds.get(step, 0.0), 3) for turn in summary.iterations]
         for step in steps
     }
-    return _bars("seconds", series, [_STEPS[n % len(_STEPS)] for n in range(len(steps))], summary)
+    return _bars(
+        "seconds of new work", series, [_STEPS[n % len(_STEPS)] for n in range(len(steps))], summary
+    )
 
 
 def _arm_colour(arm: str, position: int) -> str:
@@ -138,7 +141,7 @@ def _bars(
         {
             "type": "bar",
             "orientation": "h",
-            "name": escape(name),
+            "name": escape(name.replace("_", " ")),
             "y": labels,
             "x": values,
             "marker": {"color": colour},
@@ -148,11 +151,12 @@ def _bars(
     return {
         "data": traces,
         "layout": {
-            **_layout(height=170 + 42 * len(labels)),
+            **_layout(height=190 + 46 * len(labels)),
+            "title": _title(title),
             "barmode": "stack",
-            "xaxis": {"title": {"text": escape(title)}, "automargin": True},
+            "xaxis": {"automargin": True},
             "yaxis": {"autorange": "reversed", "automargin": True},
-            "legend": {"orientation": "h", "y": -0.35, "yanchor": "top", "traceorder": "normal"},
+            "legend": {"orientation": "h", "y": -0.3, "yanchor": "top", "traceorder": "normal"},
         },
     }
 
@@ -164,12 +168,16 @@ def _figure(title: str, traces: list[Figure], summary: CampaignSummary) -> Figur
         "data": traces,
         "layout": {
             **_layout(height=340),
-            "title": {"text": escape(title), "font": {"size": 13}, "x": 0.01, "xanchor": "left"},
+            "title": _title(title),
             "xaxis": {"title": {"text": "iteration"}, "tickvals": numbers, "range": edges},
             "yaxis": {"automargin": True},
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
         },
     }
+
+
+def _title(text: str) -> Figure:
+    return {"text": escape(text), "font": {"size": 13}, "x": 0.01, "xanchor": "left"}
 
 
 def _layout(height: int) -> Figure:

@@ -13,6 +13,7 @@ ARM_METRICS = ("balanced_accuracy", "macro_f1")
 """Shown for every arm beside the campaign's primary metric."""
 
 TARGETED = "targeted"
+_ARM_ORDER = ("real", "reweighted", "random", TARGETED)
 _PAGE = 1000
 
 Row = Mapping[str, Any]
@@ -113,12 +114,13 @@ def summarise(
         control: The arm that lift is measured against, as the campaign names it.
     """
     metrics = _by_iteration(reader.metrics(campaign))
-    costs = _by_iteration(reader.step_costs(campaign))
+    costs = _by_iteration(new_costs(reader.step_costs(campaign)))
     changes = weakness_changes(reader.weaknesses(campaign))
     iterations = tuple(
         _iteration(
             row,
-            f"{metric}_lift:{control}",
+            metric,
+            control,
             metrics.get(int(row["iteration"]), []),
             costs.get(int(row["iteration"]), []),
             changes.get(int(row["iteration"]), {}),
@@ -157,30 +159,47 @@ def weakness_changes(rows: Iterable[Row]) -> dict[int, dict[str, list[str]]]:
     return changes
 
 
+def new_costs(rows: Iterable[Row]) -> list[Row]:
+    """Leave out what an iteration took over from an earlier one: its seconds were spent once.
+
+    A result that is reused keeps the seconds that it took, to the last digit.
+    """
+    spent: set[tuple[str, float]] = set()
+    fresh = []
+    for row in sorted(rows, key=lambda row: int(row["iteration"])):
+        cost = (str(row["step"]), float(row["seconds"] or 0.0))
+        if cost not in spent or not row["reused"]:
+            fresh.append(row)
+        spent.add(cost)
+    return fresh
+
+
 def _iteration(
     row: Row,
-    lift: str,
+    metric: str,
+    control: str,
     metrics: list[Row],
     costs: list[Row],
     changes: dict[str, list[str]],
     made: list[Row],
 ) -> IterationSummary:
     targeted = [sample for sample in made if sample["weakness"]]
-    control = [sample for sample in made if not sample["weakness"]]
+    untargeted = [sample for sample in made if not sample["weakness"]]
     over_all = [m for m in metrics if m["slice"] == "all" and int(m["seed"]) < 0]
+    lift = f"{metric}_lift:{control}"
     bought = _single(over_all, "base", "train", "labels_bought")
     return IterationSummary(
         number=int(row["iteration"]),
         decision=str(row["decision"] or ""),
-        reason=str(row["reason"] or ""),
+        reason=_sentence(str(row["reason"] or ""), str(row["decision"] or "")),
         version=row["version"],
         labels=0 if bought is None else round(bought.value),
         candidates=len(targeted),
         accepted=_accepted(targeted),
         rejected=_reasons(targeted),
-        control_candidates=len(control),
-        control_accepted=_accepted(control),
-        arms=_arms(over_all),
+        control_candidates=len(untargeted),
+        control_accepted=_accepted(untargeted),
+        arms=_arms(over_all, metric),
         lift=_single(over_all, TARGETED, "guide", lift),
         gate_lift=_single(over_all, TARGETED, "gate", lift),
         uncertain_share=_single(over_all, "base", "guide", "uncertain_share"),
@@ -192,6 +211,11 @@ def _iteration(
         seconds=_seconds(costs),
         detectable_lift=_single(over_all, "base", "gate", "detectable_lift"),
     )
+
+
+def _sentence(reason: str, decision: str) -> str:
+    """Return the gate's reason without the decision, which stands beside it everywhere."""
+    return reason.removeprefix(f"{decision}: ").replace("..", ".")
 
 
 def _accepted(made: Iterable[Row]) -> int:
@@ -207,12 +231,14 @@ def _reasons(made: Iterable[Row]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _arms(rows: Iterable[Row]) -> dict[str, dict[str, Estimate]]:
+def _arms(rows: Iterable[Row], metric: str) -> dict[str, dict[str, Estimate]]:
+    """Collect the arms that were scored on the primary metric, the standing ones first."""
     arms: dict[str, dict[str, Estimate]] = {}
     for row in rows:
         if row["split"] == "guide":
             arms.setdefault(str(row["arm"]), {})[str(row["name"])] = _estimate(row)
-    return arms
+    order = [*(arm for arm in _ARM_ORDER if arm in arms), *sorted(arms)]
+    return {arm: arms[arm] for arm in dict.fromkeys(order) if metric in arms[arm]}
 
 
 def _single(rows: Iterable[Row], arm: str, split: str, name: str) -> Estimate | None:

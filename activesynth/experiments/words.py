@@ -43,15 +43,23 @@ def plain_words(summary: CampaignSummary) -> PlainWords:
 
 def points(value: float) -> str:
     """Return a difference of shares as signed percentage points."""
-    return f"{100 * value:+.1f} points"
+    return f"{_signed(value)} points"
 
 
-def interval(estimate: Estimate, scale: float = 1.0, digits: int = 3) -> str:
+def interval(estimate: Estimate) -> str:
     """Return ``value [low, high]``, or the value alone where no interval is recorded."""
-    text = f"{estimate.value * scale:.{digits}f}"
+    text = f"{_rounded(estimate.value):.3f}"
     if estimate.low is None or estimate.high is None:
         return text
-    return f"{text} [{estimate.low * scale:.{digits}f}, {estimate.high * scale:.{digits}f}]"
+    return f"{text} [{_rounded(estimate.low):.3f}, {_rounded(estimate.high):.3f}]"
+
+
+def _rounded(value: float) -> float:
+    return round(value, 3) + 0.0  # adding zero turns -0.0 into 0.0
+
+
+def _signed(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _say_lift(
@@ -64,7 +72,7 @@ def _say_lift(
         return
     text = f"{where}: the lift of targeted data {what} is {points(lift.value)}"
     if lift.low is not None and lift.high is not None:
-        text += f", interval {100 * lift.low:+.1f} to {100 * lift.high:+.1f}"
+        text += f", interval {_signed(lift.low)} to {_signed(lift.high)}"
     if lift.is_shown:
         gained.append(f"{text}: shown.")
     elif lift.is_shown_negative:
@@ -77,16 +85,18 @@ def _say_lift(
 
 def _say_decision(iteration: IterationSummary, gained: list[str], missing: list[str]) -> None:
     where = f"Iteration {iteration.number}"
-    reason = iteration.reason.rstrip(".")
     if iteration.decision == "promoted":
-        gained.append(f"{where}: the gate promoted the new dataset and model ({reason}).")
+        gained.append(
+            f"{where}: the gate promoted the new dataset and model: by its bounds they are not "
+            "worse beyond the margins. That is less than being better."
+        )
         return
     labels = (
         f" The {iteration.labels} bought labels are kept: they are in the next version."
         if iteration.labels and iteration.version
         else ""
     )
-    missing.append(f"{where}: the gate refused ({reason}).{labels}")
+    missing.append(f"{where}: the gate refused ({iteration.reason.rstrip('.')}).{labels}")
 
 
 def _say_weaknesses(iteration: IterationSummary, gained: list[str], missing: list[str]) -> None:

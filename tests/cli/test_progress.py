@@ -73,3 +73,24 @@ def test_no_rate_is_invented_before_anything_was_done() -> None:
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_step_that_ends_after_its_parts_is_told_once() -> None:
+    stream, watch = io.StringIO(), Watch()
+    lines = Lines(stream, watch)
+
+    lines("train", 0, 1)
+    watch.seconds = 8.0
+    lines("train", 1, 200)
+    watch.seconds = 18.0
+    lines("train", 51, 200)
+    watch.seconds = 28.0
+    lines("train", 200, 200)
+    lines("train", 1, 1)
+
+    assert stream.getvalue().splitlines() == [
+        "train: 0/1",
+        "train: 1/200",
+        "train: 51/200, 5/s, 30 s left",
+        "train: done in 20 s",
+    ]

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from lineage_rows import RowReader, make_iteration, make_metric, make_sample, make_weakness
-
 from activesynth.experiments.summary import (
     CampaignSummary,
     Estimate,
     summarise,
     weakness_changes,
 )
+from lineage_rows import RowReader, make_iteration, make_metric, make_sample, make_weakness
 
 
 def summary_of(reader: RowReader) -> CampaignSummary:
@@ -83,9 +82,9 @@ def test_a_weakness_opens_where_it_is_first_seen_and_closes_where_its_state_chan
 
 def test_seconds_of_shards_add_up_by_step_and_belong_to_their_iteration() -> None:
     costs = [
-        {"iteration": 0, "step": "generate", "seconds": 1.5},
-        {"iteration": 0, "step": "generate", "seconds": 2.5},
-        {"iteration": 1, "step": "generate", "seconds": 9.0},
+        {"iteration": 0, "step": "generate", "seconds": 1.5, "reused": 0},
+        {"iteration": 0, "step": "generate", "seconds": 2.5, "reused": 0},
+        {"iteration": 1, "step": "generate", "seconds": 9.0, "reused": 0},
     ]
     reader = RowReader([make_iteration(0), make_iteration(1)], cost_rows=costs)
 
@@ -93,6 +92,41 @@ def test_seconds_of_shards_add_up_by_step_and_belong_to_their_iteration() -> Non
 
     assert first.seconds == {"generate": 4.0}
     assert second.seconds == {"generate": 9.0}
+
+
+def test_a_result_taken_over_from_an_earlier_iteration_costs_nothing_again() -> None:
+    costs = [
+        {"iteration": 0, "step": "encoder", "seconds": 16.7531, "reused": 0},
+        {"iteration": 1, "step": "encoder", "seconds": 16.7531, "reused": 1},
+        {"iteration": 1, "step": "train", "seconds": 3.25, "reused": 1},
+    ]
+    reader = RowReader([make_iteration(0), make_iteration(1)], cost_rows=costs)
+
+    first, second = summary_of(reader).iterations
+
+    assert first.seconds == {"encoder": 16.7531}
+    assert second.seconds == {"train": 3.25}
+
+
+def test_arms_without_the_primary_metric_are_left_out_and_the_standing_ones_come_first() -> None:
+    rows = [
+        make_metric("balanced_accuracy", 0.9, arm=arm)
+        for arm in ("chameleon", "random", "real", "targeted")
+    ]
+    rows.append(make_metric("tau", 0.9, arm="base"))
+    reader = RowReader([make_iteration()], rows)
+
+    turn = summary_of(reader).iterations[0]
+
+    assert list(turn.arms) == ["real", "random", "targeted", "chameleon"]
+
+
+def test_the_reason_does_not_repeat_the_decision() -> None:
+    reader = RowReader([make_iteration(decision="refused", reason="refused: too low.. Done")])
+
+    turn = summary_of(reader).iterations[0]
+
+    assert turn.reason == "too low. Done"
 
 
 def test_only_an_interval_above_zero_shows_a_gain() -> None:

@@ -69,10 +69,11 @@ def test_a_refusal_without_a_version_claims_no_kept_labels() -> None:
     assert "labels" not in text(words.not_gained)
 
 
-def test_a_promotion_is_told_with_its_reason() -> None:
+def test_a_promotion_is_not_called_better() -> None:
     words = plain_words(make_summary(make_turn(decision="promoted")))
 
-    assert "promoted the new dataset and model (the bound is under" in text(words.gained)
+    assert "promoted the new dataset and model" in text(words.gained)
+    assert "That is less than being better." in text(words.gained)
 
 
 def test_overlapping_intervals_over_iterations_show_no_gain() -> None:
@@ -101,3 +102,5 @@ def test_numbers_read_as_people_write_them() -> None:
     assert points(-0.0123) == "-1.2 points"
     assert interval(Estimate(0.5, 0.25, 0.75)) == "0.500 [0.250, 0.750]"
     assert interval(Estimate(0.5)) == "0.500"
+    assert interval(Estimate(-0.0001)) == "0.000"
+    assert points(-0.0001) == "+0.0 points"
