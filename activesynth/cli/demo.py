@@ -46,7 +46,7 @@ def demo() -> None:
     """
     config = campaign_file(CAMPAIGN)
     info = bring_up()
-    with connected() as platform:
+    with connected(address=info.database_url) as platform:
         start = committed_iterations(platform)
     wanted = range(start, min(start + ITERATIONS, config.loop.max_iterations))
     if wanted:
@@ -56,7 +56,7 @@ def demo() -> None:
             f"campaign {CAMPAIGN!r} has done the {config.loop.max_iterations} iterations that "
             "`loop.max_iterations` allows; these are its results. Raise it to go on."
         )
-    with connected(CAMPAIGN) as platform:
+    with connected(CAMPAIGN, address=info.database_url) as platform:
         present(platform, config, info, wanted)
 
 

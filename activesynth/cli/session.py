@@ -31,37 +31,37 @@ def embedded() -> EmbeddedPlatform:
 
 
 @contextmanager
-def connected(campaign: str | None = None) -> Iterator[Platform]:
+def connected(campaign: str | None = None, *, address: str | None = None) -> Iterator[Platform]:
     """Open the platform; the embedded PostgreSQL is started where no other one is named.
 
     It stays up afterwards: the next command may be running already, and needs it.
 
     Args:
         campaign: A campaign that must be on record.
+        address: The database, where it is another than the one the environment names.
 
     Raises:
         ConfigurationError: If the campaign is unknown; the message names those there are.
     """
     from activesynth.bootstrap import open_platform
 
-    found = with_database(settings())
+    found = with_database(settings(), address)
     with progress() as report, open_platform(found, report=report) as platform:
         if campaign is not None:
             platform.lineage.campaign(campaign)
         yield platform
 
 
-def with_database(found: Settings) -> Settings:
+def with_database(found: Settings, address: str | None = None) -> Settings:
     """Return the settings with the address of a database that runs and has our tables."""
     from pydantic import SecretStr
 
-    from activesynth.lineage.migrate import upgrade
-
-    if found.database_url is not None:
+    if address is None and found.database_url is not None:
         return found
-    platform = embedded()
-    address = platform.status().database_url
+    address = address or embedded().status().database_url
     if address is None:
-        address = platform.up(notice, with_airflow=False, migrate=upgrade).database_url
+        from activesynth.lineage.migrate import upgrade
+
+        address = embedded().up(notice, with_airflow=False, migrate=upgrade).database_url
         notice("`activesynth down` stops it.")
     return found.model_copy(update={"database_url": SecretStr(str(address))})
