@@ -56,4 +56,4 @@ class VaeParameters(LearntParameters):
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     code: Annotated[int, Field(ge=1, le=512)] = 8
-    beta: Annotated[float, Field(ge=0.0, le=100.0)] = 0.05
+    beta: Annotated[float, Field(ge=0.0, le=100.0)] = 0.02

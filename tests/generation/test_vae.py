@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import pdist
 from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -54,10 +55,13 @@ def test_samples_have_label_and_cluster_asked_for(state: State) -> None:
     assert binomtest(landed, 180).proportion_ci(0.95, "wilson").low > 2 * largest_share
 
 
-def test_samples_of_one_class_differ(state: State) -> None:
-    batch = GENERATOR.generate(state, request([3] * 20))
+def test_samples_of_one_class_are_spread_like_the_real_ones(state: State) -> None:
+    real = digit_data()[0].samples
+    batch = GENERATOR.generate(state, request([3] * 40))
 
-    assert len(np.unique(flat(batch.x), axis=0)) == 20
+    spread = np.median(pdist(flat(batch.x)))
+
+    assert 0.4 < spread / np.median(pdist(flat(real.x[real.y == 3]))) < 1.2
 
 
 def test_confidence_falls_with_the_reconstruction(state: State) -> None:
