@@ -26,9 +26,9 @@ def class_scores(resampler: Resampler, probs: Array, *, arm: str, split: str) ->
         split: Which rows they are about.
     """
     terms = np.stack([MacroF1().row_terms(resampler.y, one) for one in probs])
-    weights = resampler.replicate_weights(len(probs))[:, :, None, None]
-    resampled = (_scores(resampler.sums(terms)) * weights).sum(axis=1)
-    values = _scores(terms.sum(axis=1)).mean(axis=0)
+    measured = _scores(terms.sum(axis=1))
+    resampled = resampler.over_runs(_scores(resampler.sums(terms)), np.nan_to_num(measured))
+    values = measured.mean(axis=0)
     rows = []
     for label, support in zip(*np.unique(resampler.y, return_counts=True), strict=True):
         for column, name in enumerate(SCORES):

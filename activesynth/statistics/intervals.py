@@ -68,7 +68,8 @@ def bootstrap(
 
     Groups are resampled within strata of class, jointly with the replicates, so the interval
     speaks about new data and about new training runs. With one replicate it speaks about this
-    model only; with few replicates the runs' share is itself uncertain.
+    model only. With two to five replicates it errs on the wide side, except where the runs vary
+    more than the data: three runs do not tell well how much runs vary.
 
     Args:
         metric: Function of labels ``(n,)`` and probabilities ``(n, classes)``.

@@ -82,6 +82,22 @@ def test_one_more_false_alarm_makes_the_alarmed_class_harder(
     assert after[alarmed] > before[alarmed]
 
 
+def test_of_two_equally_missed_classes_the_more_alarmed_one_is_harder() -> None:
+    y = np.repeat([0, 1, 2], 50)
+    predicted = y.copy()
+    predicted[[0, 50]] = 1, 0
+    predicted[100:120] = 1
+
+    difficulty = class_difficulty(y, predicted, 3)
+
+    # Missed: (1 + 8 * 22/150) / 58 for both; alarms 1 of 100 and 21 of 100, shrunk to 22 of 300.
+    missed = (1 + 8 * 22 / 150) / 58
+    for label, alarms in ((0, 1), (1, 21)):
+        raised = (alarms + 8 * 22 / 300) / 108
+        assert difficulty[label] == pytest.approx(1 - (1 - missed) * (1 - raised))
+    assert difficulty[1] > difficulty[0]
+
+
 def test_few_rows_are_pulled_towards_the_average() -> None:
     y = np.repeat([0, 1, 2], [2, 100, 198])
     predicted = y.copy()

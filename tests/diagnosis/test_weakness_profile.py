@@ -199,6 +199,17 @@ def test_an_old_weakness_that_is_gone_is_closed(state: str) -> None:
     assert weakness.high < 0.05
 
 
+def test_an_old_weakness_that_is_gone_on_the_searching_half_only_stays_open() -> None:
+    evidence = make_evidence(rows=2000)
+    only_b = ~evidence.is_a & (evidence.y == 2) & (evidence.entropy < 0.3)
+    planted = replace(evidence, probs=probs_with_errors(evidence.y, only_b))
+
+    weakness = by_id(run(planted, previous={"class:2": "open"}))["class:2"]
+
+    assert weakness.state == "open"
+    assert weakness.p_value > 0.05
+
+
 @pytest.mark.parametrize("state", ["open", "regressed"])
 def test_an_old_weakness_stays_until_it_is_shown_to_be_gone(state: str) -> None:
     evidence = make_evidence(rows=100, rate=0.15)

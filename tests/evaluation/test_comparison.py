@@ -14,6 +14,7 @@ from activesynth.domain.records import MetricRow
 from activesynth.errors import ShapeError
 from activesynth.evaluation.comparison import compare_arms
 from activesynth.evaluation.metrics import Accuracy, BalancedAccuracy, NegativeLogLikelihood, tail3
+from activesynth.statistics.intervals import paired_bootstrap
 
 CLASSES, ROWS, REPLICATES = 4, 200, 2
 ARMS = ("targeted", "real", "reweighted", "random")
@@ -35,7 +36,7 @@ def compare(y: Array, arms: dict[str, Array], **changes: Any) -> list[MetricRow]
     arguments: dict[str, Any] = {
         "metrics": [Accuracy(), BalancedAccuracy(), NegativeLogLikelihood()],
         "control": "reweighted",
-        "resamples": 300,
+        "resamples": 400,
         "seed": 0,
         "split": "guide",
         "weakness_rows": {"class:1": y == 1, "cluster:9": np.zeros(len(y), dtype=bool)},
@@ -112,8 +113,28 @@ def test_a_lift_is_the_paired_difference_to_every_other_arm(rows: list[MetricRow
             (theirs,) = pick(rows, arm=other, slice="all", name=name, seed=-1)
             assert lift.value == pytest.approx(mine.value - theirs.value)
             assert lift.low is not None
-            assert lift.low < lift.value
+            assert lift.high is not None
+            assert lift.low < lift.value < lift.high
     assert not pick(rows, name="accuracy_lift:targeted")
+
+
+def test_the_interval_of_a_lift_is_the_paired_bootstrap(
+    data: tuple[Array, dict[str, Array]], rows: list[MetricRow]
+) -> None:
+    y, arms = data
+
+    (lift,) = pick(rows, name="balanced_accuracy_lift:real")
+
+    expected = paired_bootstrap(
+        BalancedAccuracy(),
+        y,
+        arms["targeted"],
+        arms["real"],
+        np.arange(ROWS),
+        resamples=400,
+        seed=0,
+    )
+    assert (lift.low, lift.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_benefit_is_the_accuracy_gained_over_reweighted_on_the_slice(
@@ -126,6 +147,9 @@ def test_the_benefit_is_the_accuracy_gained_over_reweighted_on_the_slice(
     assert (benefit.arm, benefit.slice) == ("targeted", "class:1")
     assert benefit.value == pytest.approx(mine.value - theirs.value)
     assert benefit.n == mine.n
+    assert benefit.low is not None
+    assert benefit.high is not None
+    assert benefit.low <= benefit.value <= benefit.high
 
 
 def test_a_weakness_without_rows_is_left_out(rows: list[MetricRow]) -> None:

@@ -53,6 +53,12 @@ def test_the_size_holds_by_simulation_where_the_table_is_thinned() -> None:
     assert np.mean(rejected) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
 
 
+def test_thinning_never_rounds_an_error_outside_away() -> None:
+    one, none = (excess_error(2, 40, errors, 9000, 0.0).p_value for errors in (1, 0))
+
+    assert one > none
+
+
 def test_without_a_margin_the_p_value_is_close_to_barnards() -> None:
     ours = excess_error(7, 12, 9, 50, 0.0).p_value
 

@@ -188,6 +188,52 @@ def test_replicates_add_their_own_variance() -> None:
     np.testing.assert_allclose(shares.sum(axis=1), 1.0)
 
 
+def test_deviations_by_groups_and_by_replicates_are_added() -> None:
+    resampler = Resampler.over(np.zeros(9), np.arange(9), resamples=500, seed=0)
+    by_groups = np.random.default_rng(0).normal(size=(500, 1))
+    measured = np.array([0.1, 0.4, 0.7])
+
+    joined = resampler.over_runs(by_groups + measured, measured)
+
+    by_runs = resampler.replicate_weights(3) @ measured
+    np.testing.assert_allclose(joined, by_groups[:, 0] + by_runs, atol=1e-12)
+
+
+@pytest.mark.parametrize("run_deviation", [0.0, 0.02])
+def test_the_interval_over_runs_covers_the_truth_at_least_as_often_as_promised(
+    run_deviation: float,
+) -> None:
+    rng = np.random.default_rng(6)
+    trials, n, rate = 300, 200, 0.8
+    y = np.zeros(n, dtype=np.int64)
+
+    covered = 0
+    for _ in range(trials):
+        rates = rate + run_deviation * rng.normal(size=(3, 1))
+        probs = as_probs(rng.random((3, n)) < rates)
+        found = bootstrap(Accuracy(), y, probs, np.arange(n), resamples=300, seed=0)
+        covered += found.low <= rate <= found.high
+
+    # 3 standard errors of a share of 0.95 over 300 trials are 0.038.
+    assert covered / trials >= 0.95 - 0.038
+
+
+def test_runs_that_differ_by_noise_alone_do_not_inflate_the_interval_threefold() -> None:
+    rng = np.random.default_rng(7)
+    n, rate = 400, 0.8
+    y = np.zeros(n, dtype=np.int64)
+    variances = []
+    for _ in range(40):
+        probs = as_probs(rng.random((3, n)) < rate)
+        resampler = Resampler.over(y, np.arange(n), resamples=300, seed=0)
+        variances.append(resampled_values(Accuracy(), probs, resampler).var())
+
+    ratio = np.mean(variances) / (rate * (1 - rate) / (3 * n))
+
+    # Twice the true variance; the product of both resamplings would give three times.
+    assert ratio == pytest.approx(2.0, abs=0.4)
+
+
 def test_equal_arms_differ_by_exactly_nothing() -> None:
     y = np.arange(90) % 3
     probs = make_probs(y, classes=3, strength=1.0)
