@@ -161,11 +161,7 @@ class AirflowClient:
             content = self._ask("GET", f"{path}?{query}")["content"]
         except MissingArtifactError:
             return []
-        return [
-            str(entry["event"] if isinstance(entry, dict) else entry)
-            for entry in content
-            if not isinstance(entry, dict) or entry.get("timestamp")  # others only group lines
-        ]
+        return [line for entry in content for line in _log_lines(entry)]
 
     def import_errors(self) -> list[BrokenFile]:
         """Return the DAG files that could not be imported."""
@@ -230,6 +226,17 @@ class AirflowClient:
         if error.code >= 500 or error.code in (401, 429):
             return TransientError(told)
         return InputError(told, reason="airflow_refused")
+
+
+def _log_lines(entry: Any) -> list[str]:
+    """Return an entry's message and the exceptions it carries; marks for folding are left out."""
+    if not isinstance(entry, dict):
+        return [str(entry)]
+    message = str(entry["event"])
+    if message.startswith("::") or not entry.get("timestamp"):
+        return []
+    errors = entry.get("error_detail") or []
+    return [message, *(f"{error.get('exc_type')}: {error.get('exc_value')}" for error in errors)]
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

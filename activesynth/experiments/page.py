@@ -122,7 +122,7 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 
 <section><h2>Iterations</h2><div class="wide"><table>
 <tr><th>iteration</th><th>labels</th><th>made</th><th>accepted</th>
-<th>lift on guide</th><th>uncertain share</th><th>D / ln C</th><th>opened</th><th>closed</th>
+<th>lift on guide</th><th>uncertain share</th><th>D / ln C</th><th>weaknesses</th>
 <th>seconds</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>
@@ -131,8 +131,11 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 <td class="number">{{ turn.lift | interval if turn.lift else "" }}</td>
 <td class="number">{{ turn.uncertain_share | interval if turn.uncertain_share else "" }}</td>
 <td class="number">{{ turn.evenness | interval if turn.evenness else "" }}</td>
-<td class="text">{{ turn.opened | join(", ") }}</td>
-<td class="text">{{ turn.closed | join(", ") }}</td>
+<td class="text">
+{% for change, titles in (("opened", turn.opened), ("closed", turn.closed),
+("regressed", turn.regressed)) if titles %}
+<div><b>{{ change }}</b> {{ titles | join(", ") }}</div>
+{% endfor %}</td>
 <td class="number">{{ "%.1f" | format(turn.seconds.values() | sum) }}</td></tr>
 {% endfor %}
 </table></div></section>

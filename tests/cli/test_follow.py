@@ -22,6 +22,13 @@ def make_task(name: str, state: str, map_index: int = -1) -> dict[str, Any]:
     return {"task_id": name, "state": state, "map_index": map_index, **more}
 
 
+def make_entry(text: str) -> dict[str, Any]:
+    """Return a log entry; what follows ``!`` is the message of an exception it carries."""
+    message, _, error = text.partition("!")
+    detail = [{"exc_type": "InputError", "exc_value": error}] if error else None
+    return {"event": message, "timestamp": "2026-01-02T00:00:00Z", "error_detail": detail}
+
+
 @contextmanager
 def airflow_that_shows(
     moments: list[tuple[str, list[dict[str, Any]]]], logs: dict[str, list[str]]
@@ -41,9 +48,7 @@ def airflow_that_shows(
                 now[0] = next(looks)
             elif "/logs/" in path:
                 lines = logs.get(path.split("/")[-3], [])
-                self._answer(
-                    {"content": [{"event": text, "timestamp": "2026-01-02"} for text in lines]}
-                )
+                self._answer({"content": [make_entry(text) for text in lines]})
             else:
                 self._answer({"state": now[0][0]})
 
@@ -119,7 +124,7 @@ def test_a_failed_run_raises_with_the_failing_task_and_its_last_words() -> None:
     ]
 
     with pytest.raises(ActiveSynthError, match="task train of run 'digits__it0'") as caught:
-        followed([("failed", tasks)], {"train": ["loading", "the disk is full"]})
+        followed([("failed", tasks)], {"train": ["loading", "task failed!no rows", "::endgroup::"]})
 
-    assert "the disk is full" in str(caught.value)
+    assert str(caught.value).endswith("\ntask failed\nInputError: no rows")
     assert "release" not in str(caught.value)
