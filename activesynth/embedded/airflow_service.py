@@ -16,6 +16,7 @@ from activesynth.embedded.airflow_settings import (
     Places,
     airflow_environment,
     keep_secrets,
+    parallel_tasks,
     ui_address,
 )
 from activesynth.embedded.loopback import reserved_port
@@ -24,7 +25,7 @@ from activesynth.embedded.state import PlatformState
 from activesynth.errors import PlatformStateError, TransientError
 
 GPU_POOL = "gpu"
-"""Tasks that need a GPU run in this pool: as many at once as there are GPUs, at least one."""
+"""Tasks that want a GPU run in this pool: one per GPU, or one per core where there is none."""
 
 _DEFAULT_PORT = 8080
 _HEALTH_SECONDS = 180.0
@@ -76,7 +77,7 @@ class AirflowService:
             state = self._wait_until_healthy(state, environment, began)
         client = AirflowClient(ui_address(port), ADMINISTRATOR, kept.password)
         client.warm_up()
-        client.set_pool(GPU_POOL, max(1, _gpu_count()))
+        client.set_pool(GPU_POOL, _gpu_count() or parallel_tasks())
         self._report(f"Airflow is {'up' if missing else 'up already'} at {ui_address(port)}")
         return state
 

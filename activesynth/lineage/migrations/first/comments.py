@@ -197,7 +197,7 @@ TABLES: dict[str, dict[str, str]] = {
         "arm": "Arm that was measured",
         "split": "Split it was measured on",
         "slice": "all, class:<index> or the id of a weakness",
-        "name": "Metric; lift:<control> is targeted minus that arm, paired",
+        "name": "Metric; <metric>_lift:<control> is targeted minus that arm, paired",
         "seed": "Replicate; -1 for the value over all replicates",
         "value": "Value",
         "low": "Lower bound",

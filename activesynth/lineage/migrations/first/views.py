@@ -16,16 +16,13 @@ VIEWS = """
 CREATE VIEW activesynth.lift AS
 WITH paired AS (
     SELECT m.campaign, m.iteration, m.split, m.slice,
-           coalesce(nullif(split_part(m.name, ':', 3), ''),
-                    c.config -> 'evaluation' ->> 'metric', 'primary') AS metric,
-           split_part(m.name, ':', 2) AS control,
+           split_part(m.name, '_lift:', 1) AS metric,
+           split_part(m.name, '_lift:', 2) AS control,
            m.value AS lift, m.low, m.high, m.n, true AS is_paired
     FROM activesynth.metrics m
     JOIN activesynth.iterations i
       ON i.campaign = m.campaign AND i.number = m.iteration AND i.state = 'committed'
-    JOIN activesynth.campaign_configs c
-      ON c.campaign = i.campaign AND c.version = i.config_version
-    WHERE m.arm = 'targeted' AND m.seed = -1 AND starts_with(m.name, 'lift:')
+    WHERE m.arm = 'targeted' AND m.seed = -1 AND strpos(m.name, '_lift:') > 1
 ), differences AS (
     SELECT t.campaign, t.iteration, t.split, t.slice, t.name AS metric, o.arm AS control,
            t.value - o.value AS lift, NULL::double precision AS low,
@@ -34,7 +31,7 @@ WITH paired AS (
     JOIN activesynth.metrics o USING (campaign, iteration, split, slice, name, seed)
     JOIN activesynth.iterations i
       ON i.campaign = t.campaign AND i.number = t.iteration AND i.state = 'committed'
-    WHERE t.arm = 'targeted' AND o.arm <> 'targeted' AND t.seed = -1
+    WHERE t.arm = 'targeted' AND o.arm <> 'targeted' AND t.seed = -1 AND t.slice = 'all'
 )
 SELECT * FROM paired
 UNION ALL
