@@ -20,7 +20,7 @@ from activesynth.index.faiss_index import FaissIndex
 from activesynth.lineage.lineage import open_lineage
 from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
-from activesynth.nn.numerics import fix_threads, numerics_profile
+from activesynth.nn.numerics import fix_threads, numerics_profile, present_device
 from activesynth.operations.events import FileEventSink
 from activesynth.perturbations.registry import CORRUPTIONS
 from activesynth.storage.opening import open_store
@@ -89,7 +89,7 @@ def open_platform(
             sink=FileEventSink(settings.home / "events"),
             clock=SystemClock(),
             profile=numerics_profile(),
-            device=settings.device,
+            device=present_device(settings.device),
             effects=watch,
             report=report,
         )

@@ -68,6 +68,16 @@ def fix_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
+def present_device(setting: str) -> str:
+    """Return the device that records name: the setting, or for ``auto`` what is there.
+
+    Looks for a driver instead of asking torch, which would have to be imported for it.
+    """
+    if setting != "auto":
+        return setting
+    return "cpu" if _gpu() == "none" else "cuda"
+
+
 def _version(distribution: str) -> str:
     try:
         return version(distribution)

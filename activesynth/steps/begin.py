@@ -13,7 +13,7 @@ from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError
-from activesynth.statistics.corrections import smallest_detectable_lift
+from activesynth.statistics.corrections import effective_rows, smallest_detectable_lift
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
@@ -47,7 +47,7 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
             outputs.facts[f"{split}_rows"] = len(part)
         outputs.facts["classes_in_train"] = len(np.unique(rows["train"].y))
         outputs.facts["detectable_lift"] = smallest_detectable_lift(
-            len(rows["gate"]), TYPICAL_DISAGREEMENT
+            max(2, int(effective_rows(rows["gate"].y))), TYPICAL_DISAGREEMENT
         )
 
     execute(turn, STEP, inputs={"parent": record.parent}, settings={}, compute=compute)

@@ -27,6 +27,7 @@ from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
 
 STEP = Step("evaluate")
+TAIL_CLASSES = 3
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
 
 
@@ -39,6 +40,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
     scores_digest = turn.step("diagnose").artifacts["scores"]
     profile_digest = turn.step("diagnose").artifacts["profile"]
     seed = turn.seed("evaluate")
+    tail = _fixed_tail(turn)
 
     def compute(outputs: Outputs) -> None:
         guide = load_split(platform.objects, turn.manifest, "guide")
@@ -56,6 +58,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
             seed=seed,
             split="guide",
             weakness_rows=masks,
+            tail=tail,
         )
         rows += _corrupted(turn, models, profile.weaknesses)
         rows += _diversity(turn)
@@ -74,10 +77,26 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         settings={
             **turn.config.evaluation.model_dump(mode="json"),
             "diagnosis": turn.config.diagnosis.model_dump(mode="json"),
+            "tail": tail,
         },
         compute=compute,
         seed=seed,
     )
+
+
+def _fixed_tail(turn: Turn) -> list[int] | None:
+    """Return the three classes that were worst for `real` at iteration 0, or None there."""
+    if turn.ref.number == 0:
+        return None
+    recalls = sorted(
+        (float(row["value"]), int(str(row["slice"]).removeprefix("class:")))
+        for row in turn.platform.reader.metrics(turn.ref.campaign, 0)
+        if row["arm"] == "real"
+        and row["name"] == "recall"
+        and row["seed"] == -1
+        and str(row["slice"]).startswith("class:")
+    )
+    return [label for _, label in recalls[:TAIL_CLASSES]] or None
 
 
 def metrics(turn: Turn, names: tuple[str, ...]) -> list[Metric]:

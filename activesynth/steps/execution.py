@@ -100,6 +100,12 @@ def execute(
         )
     )
     lineage = turn.platform.lineage
+    # History that a step reads grows by its own iteration's commit, and with it the key changes:
+    # what a committed iteration did is told again and never done again.
+    is_final = turn.record.state == "committed"
+    for own in lineage.steps(turn.ref, step.name):
+        if own.shard == shard and (is_final or own.derivation_key == key):
+            return own
     known = lineage.find_step(key)
     if known is not None:
         record = replace(known, name=step.name, shard=shard, is_reused=True)

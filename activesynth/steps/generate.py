@@ -100,7 +100,7 @@ def _make(
             perturbations=order.perturbations[index] if transformed else None,
             severities=order.severities[index] if transformed else None,
         )
-        batch = _run(turn, kind, card, request)
+        batch = _run(turn, kind, card, request, shard)
         x[chosen], y[chosen], confidence[chosen] = batch.x, batch.y, batch.confidence
         if anchor is not None:
             anchors[chosen] = anchor.ids
@@ -124,14 +124,18 @@ def _make(
     )
 
 
-def _run(turn: Turn, kind: str, card: str, request: GenerationRequest) -> SyntheticBatch:
+def _run(
+    turn: Turn, kind: str, card: str, request: GenerationRequest, shard: int
+) -> SyntheticBatch:
     part = turn.config.generator
     name = turn.modality.generator_for(kind, part.name)
     own = name == part.name
     generator = turn.platform.parts.create("generator", name, part.parameters if own else {})
     state = turn.state(card) if own else State({})
     batch: SyntheticBatch = generator.generate(
-        state, request, progress=lambda done, total: turn.report("generate", done, total)
+        state,
+        request,
+        progress=lambda done, total: turn.report(f"generate shard {shard}", done, total),
     )
     return batch
 

@@ -159,7 +159,7 @@ def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
         ref=turn.ref,
         parent=turn.record.parent,
         decision="promoted" if promoted else "refused",
-        reason=f"{decision['reason']}. {reason}",
+        reason=f"{decision['reason'].rstrip('.')}. {reason}.",
         head_model=head_model,
         branches=branches,
         next_run=run,

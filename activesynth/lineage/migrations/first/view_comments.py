@@ -122,7 +122,7 @@ VIEWS: dict[str, dict[str, str]] = {
         "shards": "Parts it ran in",
         "reused": "Parts whose earlier result was taken",
         "attempts": "How often its parts were recorded in all",
-        "seconds": "Wall time, summed over parts",
+        "seconds": "Wall time, summed over parts; parts whose result was taken over cost nothing",
         "device": "Devices it computed on",
         "peak_memory_mb": "Highest resident memory of any part, in MiB",
         "first_recorded_at": "When its first part was recorded",

@@ -111,7 +111,8 @@ LEFT JOIN LATERAL (
 CREATE VIEW activesynth.iteration_cost AS
 SELECT s.campaign, s.iteration, s.name AS step, count(*) AS shards,
        count(*) FILTER (WHERE s.is_reused) AS reused, sum(s.attempts) AS attempts,
-       sum(s.seconds) AS seconds, string_agg(DISTINCT s.device, ', ') AS device,
+       coalesce(sum(s.seconds) FILTER (WHERE NOT s.is_reused), 0) AS seconds,
+       string_agg(DISTINCT s.device, ', ') AS device,
        max(s.peak_memory_mb) AS peak_memory_mb, min(s.recorded_at) AS first_recorded_at
 FROM activesynth.steps s
 JOIN activesynth.iterations i

@@ -1,0 +1,232 @@
+"""The DAGs through a real scheduler and executor: equal to the plain driver, and hard to kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import yaml
+
+from activesynth.embedded import processes
+from activesynth.embedded.airflow_client import AirflowClient
+from activesynth.embedded.platform import EmbeddedPlatform
+from activesynth.lineage.migrate import upgrade
+
+pytestmark = pytest.mark.airflow
+
+ROOT = Path(__file__).parents[2]
+DAG = "active_synthesis"
+TINY: dict[str, Any] = {
+    "seed": 3,
+    "source": {"name": "digits"},
+    "sampling": {"long_tail": 8, "label_budget": 120, "rows": 900},
+    "splits": {
+        "train": 0.3, "pool": 0.1, "guide": 0.24, "judge": 0.1, "gate": 0.16, "test": 0.1
+    },
+    "trainer": {
+        "name": "cnn",
+        "parameters": {"members": 2, "steps": 20, "pretrain_steps": 5, "width": 8},
+    },
+    "generator": {
+        "name": "diffusion",
+        "parameters": {"steps": 20, "width": 32, "sampling_steps": 4},
+    },
+    "uncertainty": {"passes": 5},
+    "clusters": {"count": 8},
+    "training": {"replicates": 2},
+    "evaluation": {"resamples": 100},
+    "selection": {"labels": 10, "review": 4},
+    "loop": {"patience": 100},
+}  # fmt: skip
+
+
+def write_campaign(folder: Path, name: str, **changes: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **TINY, **changes}))
+
+
+@dataclass(frozen=True)
+class Running:
+    platform: EmbeddedPlatform
+    client: AirflowClient
+    campaigns: Path
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return rows_of(str(self.platform.status().database_url), query, *values)
+
+    def start(self, campaign: str, run_id: str, **conf: object) -> None:
+        self.client.wait_for_dag(DAG)
+        self.client.trigger(DAG, run_id, {"campaign": campaign, **conf})
+
+    def states(self, run_id: str) -> dict[str, str | None]:
+        return {t.task_id: t.state for t in self.client.task_instances(DAG, run_id)}
+
+    def wait_until(self, what: Callable[[], bool], seconds: float = 240) -> None:
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, "the awaited state did not come"
+            time.sleep(0.3)
+
+
+def rows_of(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
+        cursor = connection.cursor()
+        cursor.execute(query, values)
+        return cursor.fetchall()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run one platform with campaigns of this module's own."""
+    folder = tmp_path_factory.mktemp("feedback")
+    campaigns = folder / "campaigns"
+    write_campaign(campaigns, "twice")
+    write_campaign(campaigns, "killed")
+    write_campaign(campaigns, "asked", annotation={"annotator": "people"})
+    write_campaign(campaigns, "nightly", refresh={"schedule": "0 2 * * *"})
+    before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
+    os.environ["ACTIVESYNTH_CAMPAIGNS"] = str(campaigns)
+    platform = EmbeddedPlatform(folder / "home", ROOT)
+    try:
+        platform.up(lambda _: None, migrate=upgrade)
+        yield Running(platform, platform.client(), campaigns)
+    finally:
+        platform.down()
+        if before is None:
+            del os.environ["ACTIVESYNTH_CAMPAIGNS"]
+        else:
+            os.environ["ACTIVESYNTH_CAMPAIGNS"] = before
+
+
+ARTIFACTS = (
+    "select iteration, name, shard, key, value from activesynth.steps, jsonb_each_text(artifacts)"
+    " where campaign = %s order by 1, 2, 3, 4"
+)
+VERSIONS = "select digest, parent from activesynth.dataset_versions where campaign = %s order by 1"
+
+
+def test_airflow_and_the_plain_driver_give_equal_addresses(
+    running: Running, tmp_path: Path
+) -> None:
+    running.start("twice", "twice__it0", iterations=2)
+    first = running.client.wait_for_run(DAG, "twice__it0", seconds=300)
+    second = running.client.wait_for_run(DAG, "twice__it1", seconds=300)
+    plain = EmbeddedPlatform(tmp_path / "plain", ROOT)
+    try:
+        url = str(plain.up(lambda _: None, with_airflow=False, migrate=upgrade).database_url)
+        subprocess.run(
+            [sys.executable, "-m", "activesynth.cli", "run", "twice", "--iterations", "2"],
+            env={**os.environ, **plain.environment()},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+        )
+
+        assert (first, second) == ("success", "success")
+        scheduled = running.rows(ARTIFACTS, "twice")
+        assert {row[0] for row in scheduled} == {0, 1}
+        assert len(scheduled) > 80
+        assert scheduled == rows_of(url, ARTIFACTS, "twice")
+        assert running.rows(VERSIONS, "twice") == rows_of(url, VERSIONS, "twice")
+    finally:
+        plain.down()
+
+
+def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: Running) -> None:
+    running.start("killed", "killed__it0", iterations=1)
+
+    running.wait_until(lambda: running.states("killed__it0").get("train") == "running")
+    os.kill(task_process(running), signal.SIGKILL)
+    running.wait_until(lambda: running.states("killed__it0").get("embed") == "success")
+    for part in ("scheduler", "postgres"):
+        os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
+        running.platform.up(lambda _: None, migrate=upgrade)
+    state = running.client.wait_for_run(DAG, "killed__it0", seconds=300)
+
+    assert state == "success"
+    assert running.rows(
+        "select number, state from activesynth.iterations where campaign = 'killed'"
+    ) == [(0, "committed")]
+    doubled = running.rows(
+        "select iteration, arm, split, slice, name, seed from activesynth.metrics "
+        "where campaign = 'killed' group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
+    )
+    assert doubled == []
+
+
+def task_process(running: Running) -> int:
+    """Return the process that runs a task: the youngest one in the scheduler's session."""
+    leader = running.platform.status().parts["scheduler"]
+    found = [p for p in processes.running() if p.session == leader and p.pid != leader]
+    assert found
+    return max(found, key=lambda process: process.started).pid
+
+
+def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
+    running: Running,
+) -> None:
+    running.start("asked", "asked__it0", iterations=1)
+    running.wait_until(lambda: running.states("asked__it0").get("annotate") == "up_for_reschedule")
+    waiting = running.rows("select id, item_version from activesynth.annotation_items limit 1")
+    busy = [t for t in running.client.task_instances(DAG, "asked__it0") if t.state == "running"]
+
+    script = (
+        "from activesynth.bootstrap import open_platform\n"
+        "from activesynth.domain.records import Annotation\n"
+        "with open_platform() as p:\n"
+        "    for item in p.queue.pending('asked'):\n"
+        "        label = 0 if item.proposed is None else item.proposed\n"
+        "        p.queue.answer(Annotation(item.id, item.sample, 'relabel', label, 'ada', "
+        "item.version))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **running.platform.environment()},
+        cwd=ROOT,
+        check=True,
+    )
+    state = running.client.wait_for_run(DAG, "asked__it0", seconds=300)
+
+    assert waiting
+    assert busy == []
+    assert state == "success"
+    answers = running.rows("select count(*) from activesynth.annotations where annotator = 'ada'")
+    assert answers[0][0] >= 10
+
+
+def test_a_second_run_of_a_campaign_is_refused_while_one_is_open(running: Running) -> None:
+    running.start("asked", "asked__it1", iterations=1)
+    running.wait_until(lambda: running.states("asked__it1").get("train") is not None)
+    running.wait_until(lambda: running.states("asked__it1").get("begin") == "success")
+
+    running.start("asked", "manual-other", iterations=1)
+    state = running.client.wait_for_run(DAG, "manual-other", seconds=120)
+
+    assert state == "failed"
+    log = "\n".join(running.client.task_log(DAG, "manual-other", "begin", attempt=1))
+    assert "asked__it1" in log
+
+
+def test_a_nightly_refresh_of_one_date_twice_changes_nothing(running: Running) -> None:
+    dag = "dataset_refresh__nightly"
+    running.client.wait_for_dag(dag)
+
+    states = []
+    for number in (1, 2):
+        running.client.trigger(dag, f"by-hand-{number}", {})
+        states.append(running.client.wait_for_run(dag, f"by-hand-{number}", seconds=120))
+
+    assert states == ["success", "success"]
+    assert running.rows(
+        "select count(*) from activesynth.dataset_versions where campaign = 'nightly'"
+    ) == [(1,)]
