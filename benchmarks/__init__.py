@@ -1,0 +1,1 @@
+"""Where the time goes: ratios from one run, printed and never asserted."""

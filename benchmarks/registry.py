@@ -1,0 +1,12 @@
+"""The benchmarks by name; each module has ``measure(*, quick)`` and a docstring for its title."""
+
+from __future__ import annotations
+
+BENCHMARKS = {
+    "dropout": "benchmarks.dropout",
+    "rows": "benchmarks.rows",
+    "codebook": "benchmarks.codebook",
+    "neighbours": "benchmarks.neighbours",
+    "repeats": "benchmarks.repeats",
+    "iteration": "benchmarks.iteration",
+}
