@@ -21,7 +21,7 @@ Where a run waits at `annotate`, answer with `activesynth annotate <campaign>`. 
 `activesynth show metrics <campaign>`, or Postgres, schema `activesynth`.
 """
 NAMES = campaign_names()
-GPU = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}
+GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}
 VERSIONS = Asset("activesynth://versions")
 
 PARAMS = {
@@ -82,7 +82,7 @@ def begin() -> str:
     return begin_iteration(str(context["run_id"]), dict(context["params"]))
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def train(iteration_id: str) -> None:
     """Train the encoder and the reference model once, and the base model where missing."""
     from activesynth.steps.train import train as step
@@ -92,7 +92,7 @@ def train(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def embed(iteration_id: str) -> None:
     """Embed, index and cluster the real rows."""
     from activesynth.steps.embed import embed as step
@@ -102,7 +102,7 @@ def embed(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def fit_generator(iteration_id: str) -> None:
     """Fit the generator on labelled real rows."""
     from activesynth.steps.fit_generator import fit_generator as step
@@ -112,7 +112,7 @@ def fit_generator(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def diagnose(iteration_id: str) -> None:
     """Find where the model is weak."""
     from activesynth.steps.diagnose import diagnose as step
@@ -144,7 +144,7 @@ def generate(iteration_id: str, shard: int) -> None:
         step(iteration_id, shard, platform)
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def screen(iteration_id: str) -> None:
     """Judge every candidate on both sides."""
     from activesynth.steps.screen import screen as step
@@ -164,7 +164,7 @@ def select(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task.sensor(mode="reschedule", poke_interval=15, timeout=timedelta(days=90), retries=5)
+@task.sensor(mode="reschedule", poke_interval=15, timeout=90 * 86_400.0, retries=5)
 def annotate(iteration_id: str) -> PokeReturnValue:
     """Collect the answers; while people are missing the task holds no worker."""
     from activesynth_airflow.doorways import are_answers_in
@@ -194,7 +194,7 @@ def retrain(iteration_id: str, arm: str) -> None:
         step(iteration_id, arm, platform)
 
 
-@task(**GPU)
+@task(multiple_outputs=False, **GPU)
 def evaluate(iteration_id: str) -> None:
     """Score every arm on guide."""
     from activesynth.steps.evaluate import evaluate as step
@@ -260,7 +260,8 @@ def active_synthesis() -> None:
         skip_when_already_exists=True,
     )
 
-    iteration = begin()
+    # Typed as what the task receives; while the file is parsed it stands for a later value.
+    iteration: Any = begin()
     trained, embedded = train(iteration), embed(iteration)
     fitted, diagnosed = fit_generator(iteration), diagnose(iteration)
     shards = plan(iteration)

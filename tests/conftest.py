@@ -15,6 +15,8 @@ from activesynth.lineage.migrate import upgrade
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
 
+pytest_plugins = ["embedded_fixtures"]
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import TrainingSet
+from activesynth.domain.exchange import TrainingSet
 from activesynth.domain.samples import SampleSet
 from activesynth.models.cnn import CnnTrainer
 from activesynth.models.parameters import CnnParameters

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import GenerationRequest, GeneratorData
+from activesynth.domain.exchange import GenerationRequest, GeneratorData
 from activesynth.domain.samples import SampleSet
 
 CLUSTERS = 12

@@ -15,17 +15,16 @@ from activesynth.bootstrap import SystemClock, catalog
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.canonical import Array, content_id, derive_seed
 from activesynth.domain.effects import Effects, Unwatched
-from activesynth.domain.platform import Platform
-from activesynth.domain.ports import (
+from activesynth.domain.exchange import (
     GenerationRequest,
     GeneratorData,
-    Progress,
     SourceData,
     State,
     SyntheticBatch,
     TrainingSet,
-    silent,
 )
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Progress, silent
 from activesynth.domain.registry import Catalog, Row
 from activesynth.domain.samples import SampleSet
 from activesynth.index.faiss_index import FaissIndex

@@ -8,7 +8,7 @@ import numpy as np
 
 from activesynth.annotation.answers import labelled, skipped
 from activesynth.annotation.parameters import Automatic
-from activesynth.domain.ports import AnnotationTask
+from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.records import Annotation
 
 NAME = "automatic"

@@ -9,7 +9,7 @@ import numpy as np
 from activesynth.annotation.answers import labelled, rejected, skipped
 from activesynth.annotation.parameters import Oracle
 from activesynth.domain.canonical import derive_seed
-from activesynth.domain.ports import AnnotationTask
+from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.records import Annotation
 
 ORACLE = "oracle"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from activesynth.domain.ports import AnnotationTask
+from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.records import Annotation
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.arms.synthetic import TargetedArm
-from activesynth.domain.ports import ArmContext, ArmRows
+from activesynth.domain.exchange import ArmContext, ArmRows
 from activesynth.targeting.weighting import class_balanced, reweight_to_marginals
 
 

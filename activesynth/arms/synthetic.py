@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from activesynth.domain.ports import ArmContext, ArmRows
+from activesynth.domain.exchange import ArmContext, ArmRows
 from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.targeting.weighting import class_balanced
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.canonical import Array, content_id
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 from activesynth.domain.samples import UNLABELLED, SampleSet
 from activesynth.errors import InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.datasets.assembly import assemble
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 
 
 class DigitsSource:

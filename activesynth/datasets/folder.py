@@ -12,7 +12,7 @@ from activesynth.datasets.locations import located_folder
 from activesynth.datasets.parameters import FolderParameters
 from activesynth.datasets.pictures import PictureCollector
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 from activesynth.domain.samples import UNLABELLED
 from activesynth.errors import InputError
 

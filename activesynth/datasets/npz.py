@@ -13,7 +13,7 @@ from activesynth.datasets.assembly import as_inputs, assemble, encode_labels
 from activesynth.datasets.locations import located_file, over_budget
 from activesynth.datasets.parameters import NpzParameters
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 from activesynth.domain.samples import UNLABELLED
 from activesynth.errors import InputError
 

@@ -14,7 +14,7 @@ from activesynth.datasets.assembly import assemble, encode_labels
 from activesynth.datasets.locations import located, over_budget
 from activesynth.datasets.parameters import ParquetParameters
 from activesynth.datasets.pictures import PictureCollector
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 from activesynth.errors import InputError
 
 BATCH_ROWS = 16

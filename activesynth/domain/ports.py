@@ -8,13 +8,22 @@ what its docstring here promises.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
-from activesynth.domain.canonical import Array, Tensors
+from activesynth.domain.canonical import Array
+from activesynth.domain.exchange import (
+    AnnotationTask,
+    ArmContext,
+    ArmRows,
+    GenerationRequest,
+    GeneratorData,
+    SelectionContext,
+    SourceData,
+    State,
+    SyntheticBatch,
+    TrainingSet,
+)
 from activesynth.domain.records import (
     Annotation,
     Bundle,
@@ -35,34 +44,6 @@ Progress = Callable[[int, int], None]
 
 def silent(done: int, total: int) -> None:
     """Report progress to nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a fitted part has learnt: named tensors and a small JSON description."""
-
-    tensors: Tensors
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """What an arm hands to the trainer.
-
-    Attributes:
-        samples: Labelled rows, real first. ``y`` in ``[0, classes)``.
-        weight: Sampling weight per row, ``(n,)``, positive; the trainer draws rows in proportion.
-        is_synthetic: ``(n,)`` bool.
-        prior: Class probabilities of the previous model, ``(n, classes)``, or None. The KL term
-            pulls towards it on real rows only.
-        classes: Number of classes.
-    """
-
-    samples: SampleSet
-    weight: Array
-    is_synthetic: Array
-    prior: Array | None
-    classes: int
 
 
 @runtime_checkable
@@ -119,54 +100,6 @@ class Trainer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorData:
-    """Real rows a generator learns from, and the conditions known for them.
-
-    ``clusters`` in ``[0, C)`` and ``levels`` (uncertainty level, 0 low, 1 middle, 2 high), both
-    ``(n,)`` int64. ``weight`` is a sampling weight, ``(n,)``.
-    """
-
-    samples: SampleSet
-    clusters: Array
-    levels: Array
-    weight: Array
-    classes: int
-    cluster_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """What to make, one row per sample; ``-1`` in labels, clusters or levels means "free".
-
-    ``seeds`` are uint64, one per sample: a sample depends on its own row only, not on the batch.
-    ``anchors`` are real rows to start from, aligned, where the generator transforms instead of
-    inventing; ``perturbations`` and ``severities`` (in ``[0, 1]``) say how.
-    """
-
-    labels: Array
-    clusters: Array
-    levels: Array
-    seeds: Array
-    anchors: SampleSet | None = None
-    perturbations: Array | None = None
-    severities: Array | None = None
-
-    @property
-    def count(self) -> int:
-        """Return the number of samples asked for."""
-        return len(self.seeds)
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticBatch:
-    """Generated rows: ``x`` ``(m, ...)`` like the real data, labels ``y``, confidence in [0, 1]."""
-
-    x: Array
-    y: Array
-    confidence: Array
-
-
 @runtime_checkable
 class SampleGenerator(Protocol):
     """Makes samples; trained on real data only."""
@@ -212,22 +145,6 @@ class Verifier(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SelectionContext:
-    """What a query strategy may look at, aligned over ``n`` candidates.
-
-    ``probs`` are mean class probabilities, ``(n, classes)``; ``draws`` as in
-    :meth:`Predictor.draws`, ``(draws, n, classes)``; ``embeddings`` ``(n, d)``; ``centroids``
-    ``(C, d)``; ``labelled`` embeddings of the labelled rows ``(m, d)``.
-    """
-
-    probs: Array
-    draws: Array
-    embeddings: Array
-    centroids: Array
-    labelled: Array
-
-
 @runtime_checkable
 class QueryStrategy(Protocol):
     """Chooses which candidates people are asked about."""
@@ -249,33 +166,6 @@ class Metric(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ArmContext:
-    """What an arm may build its training set from.
-
-    ``real`` holds all labelled real rows, bought labels included; the synthetic sets carry the
-    columns ``weight`` and ``weakness``. ``real_clusters`` and ``targeted_clusters`` are cluster
-    ids. ``real_share`` is the share of each batch that stays real when there is synthetic data.
-    """
-
-    real: SampleSet
-    targeted: SampleSet | None
-    untargeted: SampleSet | None
-    real_clusters: Array
-    targeted_clusters: Array | None
-    classes: int
-    real_share: float
-
-
-@dataclass(frozen=True, slots=True)
-class ArmRows:
-    """An arm's training rows: samples, sampling weight and origin flag, aligned."""
-
-    samples: SampleSet
-    weight: Array
-    is_synthetic: Array
-
-
 @runtime_checkable
 class Arm(Protocol):
     """One way to build the training set for the same budget."""
@@ -285,21 +175,6 @@ class Arm(Protocol):
     def build(self, context: ArmContext) -> ArmRows:
         """Return the rows this arm trains on; the real rows come first and are all there."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotationTask:
-    """One item as an annotator sees it; ``hidden`` is the true label where an experiment has it.
-
-    ``probs`` are the ensemble's calibrated probabilities, ``(classes,)``; ``reference`` the
-    reference model's. ``proposed`` is the label the generator was asked for, None for pool items.
-    """
-
-    item: QueueItem
-    x: Array
-    probs: Array
-    reference: Array
-    hidden: int | None
 
 
 @runtime_checkable
@@ -324,20 +199,6 @@ class DatasetSource(Protocol):
             InputError: If something cannot be read; the reason code says what.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class SourceData:
-    """What a source holds: samples (``y`` -1 where unknown) and class names by label.
-
-    ``duplicates`` counts exact copies that were dropped; ``conflicts`` are the ids of kept rows
-    whose copies carried another label.
-    """
-
-    samples: SampleSet
-    classes: tuple[str, ...]
-    duplicates: int = 0
-    conflicts: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -629,8 +490,3 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present moment with its time zone (UTC)."""
         ...
-
-
-def no_rows(like: SampleSet) -> SampleSet:
-    """Return an empty set with the shape of ``like``."""
-    return like.take(np.zeros(0, dtype=np.int64))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import GenerationRequest, GeneratorData
+from activesynth.domain.exchange import GenerationRequest, GeneratorData
 from activesynth.errors import InputError, ShapeError
 
 FREE = -1

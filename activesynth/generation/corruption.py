@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import (
-    GenerationRequest,
-    GeneratorData,
-    Progress,
-    State,
-    SyntheticBatch,
-    silent,
-)
+from activesynth.domain.exchange import GenerationRequest, GeneratorData, State, SyntheticBatch
+from activesynth.domain.ports import Progress, silent
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError, ShapeError
 from activesynth.perturbations.image import apply

@@ -9,14 +9,8 @@ import numpy as np
 import torch
 
 from activesynth.domain.canonical import Array, derive_seed
-from activesynth.domain.ports import (
-    GenerationRequest,
-    GeneratorData,
-    Progress,
-    State,
-    SyntheticBatch,
-    silent,
-)
+from activesynth.domain.exchange import GenerationRequest, GeneratorData, State, SyntheticBatch
+from activesynth.domain.ports import Progress, silent
 from activesynth.errors import InputError
 from activesynth.generation.blocks import in_blocks
 from activesynth.generation.conditions import Conditions, check_data

@@ -9,7 +9,8 @@ import numpy as np
 from torch.nn import functional
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import Progress, State, TrainingSet, silent
+from activesynth.domain.exchange import State, TrainingSet
+from activesynth.domain.ports import Progress, silent
 from activesynth.errors import InputError, ShapeError
 from activesynth.models.architecture import Architecture
 from activesynth.models.calibration import fit_temperature, negative_log_likelihood

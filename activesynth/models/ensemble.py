@@ -10,7 +10,8 @@ from scipy.special import softmax
 from torch import Tensor
 
 from activesynth.domain.canonical import Array, Tensors, derive_seed
-from activesynth.domain.ports import Progress, TrainingSet
+from activesynth.domain.exchange import TrainingSet
+from activesynth.domain.ports import Progress
 from activesynth.models.architecture import Architecture
 from activesynth.models.folds import draw_batches, group_folds, member_weights, spread_folds
 from activesynth.models.member import Rows, Training, train_member

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from activesynth.config.campaign import CampaignConfig
+from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import DatasetSource, Modality, SourceData
+from activesynth.domain.ports import DatasetSource, Modality
 from activesynth.errors import InputError
 from activesynth.evaluation.scarcity import first_rows
 

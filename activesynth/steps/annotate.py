@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.dataset_access import load_oracle, load_rows
+from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import AnnotationTask, Annotator
+from activesynth.domain.ports import Annotator
 from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import WaitingForPeople

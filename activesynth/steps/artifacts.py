@@ -17,7 +17,8 @@ from activesynth.domain.canonical import (
     tensors_digest,
 )
 from activesynth.domain.documents import Document, ModelCard
-from activesynth.domain.ports import ObjectStore, State
+from activesynth.domain.exchange import State
+from activesynth.domain.ports import ObjectStore
 from activesynth.domain.samples import SampleSet
 
 D = TypeVar("D", bound=Document)

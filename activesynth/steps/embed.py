@@ -7,8 +7,8 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import State
 from activesynth.domain.records import StepRecord
 from activesynth.evaluation.diversity import cluster_entropy, entropy_share
 from activesynth.steps.execution import Outputs, Step, execute

@@ -12,7 +12,7 @@ from typing import Any
 
 from activesynth.domain.canonical import Tensors, canonical_json, sha256
 from activesynth.domain.documents import Document
-from activesynth.domain.ports import State
+from activesynth.domain.exchange import State
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.artifacts import Artifacts

@@ -7,8 +7,8 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.exchange import GeneratorData
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import GeneratorData
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute

@@ -7,8 +7,8 @@ import numpy as np
 from activesynth.domain.canonical import Array, content_id, derive_seed
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import Plan, WeaknessProfile
+from activesynth.domain.exchange import GenerationRequest, State, SyntheticBatch
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import GenerationRequest, State, SyntheticBatch
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute

@@ -7,8 +7,9 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split, load_synthetic
 from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.exchange import ArmContext, State, TrainingSet
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import Arm, ArmContext, State, TrainingSet
+from activesynth.domain.ports import Arm
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.embed import assign, embed_rows

@@ -9,8 +9,9 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import Plan
+from activesynth.domain.exchange import SelectionContext
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import QueryStrategy, SelectionContext
+from activesynth.domain.ports import QueryStrategy
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute

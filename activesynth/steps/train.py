@@ -6,8 +6,8 @@ import numpy as np
 
 from activesynth.domain.dataset_access import load_split, load_synthetic
 from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.exchange import ArmContext, TrainingSet
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import ArmContext, TrainingSet
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import concatenate
 from activesynth.steps.execution import Outputs, Step, execute

@@ -8,8 +8,9 @@ from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.config.trigger import apply_trigger
 from activesynth.domain.canonical import derive_seed
 from activesynth.domain.documents import DatasetManifest, ModelCard
+from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import Modality, Predictor, State, Trainer
+from activesynth.domain.ports import Modality, Predictor, Trainer
 from activesynth.domain.records import IterationRecord, IterationRef, StepRecord
 from activesynth.steps.artifacts import Artifacts
 

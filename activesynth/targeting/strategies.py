@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_argmin_min
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import SelectionContext
+from activesynth.domain.exchange import SelectionContext
 from activesynth.errors import ShapeError
 from activesynth.targeting.diversity import gradient_kmeans_pp, greedy_k_center
 from activesynth.targeting.parameters import ScoreParameters

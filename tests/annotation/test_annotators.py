@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from activesynth.annotation.registry import ANNOTATORS
-from activesynth.domain.ports import AnnotationTask, Annotator
+from activesynth.domain.exchange import AnnotationTask
+from activesynth.domain.ports import Annotator
 from activesynth.domain.records import QueueItem
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError

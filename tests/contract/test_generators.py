@@ -18,7 +18,8 @@ from activesynth.domain.canonical import (
     encode_tensors,
     tensors_digest,
 )
-from activesynth.domain.ports import GenerationRequest, SampleGenerator, State
+from activesynth.domain.exchange import GenerationRequest, State
+from activesynth.domain.ports import SampleGenerator
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError, ShapeError
 from activesynth.generation.registry import GENERATORS

@@ -17,7 +17,7 @@ from PIL import Image
 
 from activesynth.datasets.registry import SOURCES
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import SourceData
+from activesynth.domain.exchange import SourceData
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError, InputError
 from fakes import make_pictures, write_npz

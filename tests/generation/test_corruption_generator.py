@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from activesynth.domain.ports import GenerationRequest, State
+from activesynth.domain.exchange import GenerationRequest, State
 from activesynth.errors import InputError, ShapeError
 from activesynth.generation.corruption import CorruptionGenerator
 from activesynth.perturbations.image import apply

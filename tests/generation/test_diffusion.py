@@ -14,7 +14,7 @@ from sklearn.metrics import pairwise_distances
 from threadpoolctl import threadpool_limits
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import State
+from activesynth.domain.exchange import State
 from activesynth.errors import InputError, ShapeError
 from activesynth.generation.blocks import in_blocks
 from activesynth.generation.diffusion import DiffusionGenerator, LatentDiffusion

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import State
+from activesynth.domain.exchange import State
 from activesynth.generation.parameters import VaeParameters
 from activesynth.generation.vae import VaeGenerator
 from generation_rows import CLUSTERS, digit_data, digits, request

@@ -5,7 +5,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from activesynth.domain.canonical import Array, decode_tensors, encode_tensors, tensors_digest
-from activesynth.domain.ports import State
+from activesynth.domain.exchange import State
 from activesynth.errors import CorruptArtifactError, InputError, ShapeError
 from activesynth.models.cnn import CnnTrainer
 from digit_sets import digits, make_trainer

@@ -14,7 +14,8 @@ from activesynth.domain.canonical import (
     encode_tensors,
     tensors_digest,
 )
-from activesynth.domain.ports import State, Trainer, TrainingSet
+from activesynth.domain.exchange import State, TrainingSet
+from activesynth.domain.ports import Trainer
 from activesynth.domain.registry import Catalog
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError, ShapeError

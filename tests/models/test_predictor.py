@@ -6,7 +6,8 @@ import torch
 from scipy.special import softmax
 
 from activesynth.domain.canonical import derive_seed
-from activesynth.domain.ports import Predictor, State
+from activesynth.domain.exchange import State
+from activesynth.domain.ports import Predictor
 from activesynth.errors import CorruptArtifactError, ShapeError
 from activesynth.models.architecture import Architecture
 from activesynth.models.predictor import CnnPredictor

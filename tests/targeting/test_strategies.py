@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 from scipy.stats import entropy as scipy_entropy
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import QueryStrategy, SelectionContext
+from activesynth.domain.exchange import SelectionContext
+from activesynth.domain.ports import QueryStrategy
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError, ShapeError
 from activesynth.targeting.diversity import gradient_kmeans_pp, greedy_k_center
