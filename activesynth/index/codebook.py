@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans, MiniBatchKMeans
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
@@ -31,6 +28,8 @@ def fit_codebook(vectors: Array, count: int, *, seed: int) -> Array:
     Raises:
         InputError: If there are fewer distinct vectors than clusters.
     """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
     points = np.ascontiguousarray(vectors, np.float32)
     distinct = len(np.unique(points, axis=0))
     if not 1 <= count <= distinct:
@@ -69,6 +68,9 @@ def match_codebooks(old: Array, new: Array) -> Array:
     References:
         Kuhn 1955, doi:10.1002/nav.3800020109.
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     if old.ndim != 2 or new.ndim != 2 or old.shape[1] != new.shape[1]:
         raise ShapeError(
             f"codebooks of shapes {old.shape} and {new.shape} cannot be matched: they come from "
