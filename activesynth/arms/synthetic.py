@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import ArmContext, ArmRows
 from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.targeting.weighting import class_balanced
@@ -20,25 +21,30 @@ class RandomArm:
 
 
 class TargetedArm:
-    """Synthetic rows made where the model is weak."""
+    """Synthetic rows made where the model is weak, drawn more often where it still struggles."""
 
     name = "targeted"
 
     def build(self, context: ArmContext) -> ArmRows:
-        """Return the real rows and the targeted branch."""
-        return mix(context, context.targeted)
+        """Return the real rows and the targeted branch, under the adaptive sampler's factors."""
+        return mix(context, context.targeted, context.struggle)
 
 
-def mix(context: ArmContext, synthetic: SampleSet | None) -> ArmRows:
+def mix(context: ArmContext, synthetic: SampleSet | None, factor: Array | None = None) -> ArmRows:
     """Join class-balanced real rows, which weigh 1 on average, with weighted synthetic ones.
 
     However large the synthetic branch has grown, at least ``real_share`` of the draws stay real.
     """
     real = context.real
     weight = class_balanced(real.y, context.classes)
+    if factor is not None:
+        weight = weight * factor[: len(real)]
+        weight = weight * len(real) / weight.sum()
     if synthetic is None or not len(synthetic):
         return ArmRows(real, weight, np.zeros(len(real), dtype=bool))
     extra = synthetic.columns["weight"]
+    if factor is not None:
+        extra = extra * factor[len(real) :]
     allowed = weight.sum() * (1.0 - context.real_share) / context.real_share
     extra = extra * min(1.0, allowed / extra.sum())
     rows = concatenate([real, synthetic])

@@ -112,6 +112,7 @@ class ArmContext:
     ``real`` holds all labelled real rows, bought labels included; the synthetic sets carry the
     columns ``weight`` and ``weakness``. ``real_clusters`` and ``targeted_clusters`` are cluster
     ids. ``real_share`` is the share of each batch that stays real when there is synthetic data.
+    ``struggle`` is the adaptive sampler's factor for each real and then each targeted row, or None.
     """
 
     real: SampleSet
@@ -121,6 +122,7 @@ class ArmContext:
     targeted_clusters: Array | None
     classes: int
     real_share: float
+    struggle: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

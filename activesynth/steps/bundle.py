@@ -45,7 +45,7 @@ def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[Met
             for item in plan.items
         ),
         models=tuple(_models(turn)),
-        metrics=tuple(metrics + _base_metrics(turn, profile) + gate),
+        metrics=tuple(metrics + _base_metrics(turn, profile) + _sampler(turn) + gate),
         events=(
             Event(
                 key=f"{turn.ref.campaign}:{turn.ref.number}:committed",
@@ -89,6 +89,16 @@ def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
             profile.uncertain_high,
             guide,
         ),
+    ]
+
+
+def _sampler(turn: Turn) -> list[MetricRow]:
+    """Keep how much the adaptive sampler favoured each weakness, for the next plan."""
+    arm = turn.config.evaluation.arms.index("targeted")
+    factors = turn.step("retrain", arm).facts["sampler"]
+    return [
+        MetricRow("targeted", "train", weakness, "sampler_factor", float(factor))
+        for weakness, factor in sorted(factors.items())
     ]
 
 

@@ -6,7 +6,7 @@ from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
 from activesynth.steps.execution import Outputs, Step, execute
-from activesynth.steps.turn import open_turn
+from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import allocate
 
 STEP = Step("plan")
@@ -20,6 +20,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
     labelled = sum(ref.rows for ref in turn.manifest.splits["train"])
     budget = round(turn.config.plan.growth * labelled)
     seed = turn.seed("plan")
+    pressure = _sampler_factors(turn)
 
     def compute(outputs: Outputs) -> None:
         profile = turn.artifacts.document(profile_digest, WeaknessProfile)
@@ -30,6 +31,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             labels=turn.config.selection.labels,
             explore=turn.config.plan.explore,
             seed=seed,
+            pressure=pressure,
         )
         outputs.document("plan", result)
         outputs.facts["budget"] = result.budget
@@ -44,7 +46,16 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             "labels": turn.config.selection.labels,
             "explore": turn.config.plan.explore,
             "history": [list(row) for row in history],
+            "pressure": pressure,
         },
         compute=compute,
         seed=seed,
     )
+
+
+def _sampler_factors(turn: Turn) -> dict[str, float]:
+    """Return how much the last committed iteration's sampler favoured each weakness."""
+    rows = turn.platform.reader.metrics(turn.ref.campaign, turn.ref.number - 1)
+    return {
+        str(row["slice"]): float(row["value"]) for row in rows if row["name"] == "sampler_factor"
+    }

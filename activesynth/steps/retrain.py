@@ -9,15 +9,18 @@ from activesynth.domain.dataset_access import load_split, load_synthetic
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.exchange import ArmContext, State, TrainingSet
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import Arm
+from activesynth.domain.ports import Arm, Predictor
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.fit_generator import out_of_fold
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
+from activesynth.targeting.weighting import struggle_weights
 
-STEP = Step("retrain")
+STEP = Step("retrain", version=2)
+SAMPLER_BOUND = 2.0
 
 
 def arms(iteration_id: str, platform: Platform) -> list[str]:
@@ -36,9 +39,10 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
     seed = turn.seed("retrain")
 
     def compute(outputs: Outputs) -> None:
-        data = _training_set(turn, arm)
-        start = turn.state(encoder)
         base = turn.predictor(model)
+        context = _context(turn, base, model)
+        data = _training_set(turn, arm, context)
+        start = turn.state(encoder)
         prior = np.zeros((len(data.samples), turn.classes))
         real = ~data.is_synthetic
         prior[real] = base.predict_proba(data.samples.x[real])
@@ -64,6 +68,7 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
         outputs.facts["synthetic_rows"] = int((~real).sum())
         share = float(data.weight[~real].sum() / data.weight.sum())
         outputs.facts["synthetic_share"] = share
+        outputs.facts["sampler"] = _sampler_by_weakness(context)
 
     return execute(
         turn,
@@ -85,25 +90,57 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
     )
 
 
-def _training_set(turn: Turn, arm: str) -> TrainingSet:
+def _context(turn: Turn, base: Predictor, model: str) -> ArmContext:
+    """Gather what every arm may look at; it is the same for all of them."""
     digests = turn.step("integrate").artifacts
     targeted = turn.artifacts.document(digests["targeted"], DatasetManifest)
     control = turn.artifacts.document(digests["random"], DatasetManifest)
     objects = turn.platform.objects
     real = load_split(objects, targeted, "train")
     synthetic = load_synthetic(objects, targeted)
-    context = ArmContext(
+    real_clusters = _clusters(turn, real)
+    clusters = None if synthetic is None else _clusters(turn, synthetic)
+    errors = _errors(out_of_fold(turn, model, real), real)
+    labels, everywhere = real.y, real_clusters
+    if synthetic is not None and clusters is not None:
+        # The base model has not trained on this iteration's rows; on older ones of its own branch
+        # it errs less, so they are drawn less.
+        errors = np.concatenate([errors, _errors(base.predict_proba(synthetic.x), synthetic)])
+        labels = np.concatenate([labels, synthetic.y])
+        everywhere = np.concatenate([everywhere, clusters])
+    return ArmContext(
         real=real,
         targeted=synthetic,
         untargeted=load_synthetic(objects, control),
-        real_clusters=_clusters(turn, real),
-        targeted_clusters=None if synthetic is None else _clusters(turn, synthetic),
+        real_clusters=real_clusters,
+        targeted_clusters=clusters,
         classes=turn.classes,
         real_share=turn.config.training.real_share,
+        struggle=struggle_weights(
+            errors, labels, everywhere, classes=turn.classes, bound=SAMPLER_BOUND
+        ),
     )
+
+
+def _errors(probs: Array, rows: SampleSet) -> Array:
+    """Return one minus the probability of the label, ``(n,)``."""
+    errors: Array = 1.0 - probs[np.arange(len(rows)), rows.y]
+    return errors
+
+
+def _training_set(turn: Turn, arm: str, context: ArmContext) -> TrainingSet:
     part: Arm = turn.platform.parts.create("arm", arm)
     rows = part.build(context)
     return TrainingSet(rows.samples, rows.weight, rows.is_synthetic, None, turn.classes)
+
+
+def _sampler_by_weakness(context: ArmContext) -> dict[str, float]:
+    """Return the sampler's mean factor on each weakness's rows: what the next plan listens to."""
+    if context.targeted is None or context.struggle is None:
+        return {}
+    names = context.targeted.columns["weakness"]
+    factors = context.struggle[len(context.real) :]
+    return {str(name): float(factors[names == name].mean()) for name in np.unique(names).tolist()}
 
 
 def _clusters(turn: Turn, rows: SampleSet) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -35,6 +35,7 @@ def allocate(
     explore: float,
     seed: int,
     corruption_share: float = CORRUPTION_SHARE,
+    pressure: Mapping[str, float] | None = None,
 ) -> Plan:
     """Split ``budget`` over the open and regressed weaknesses.
 
@@ -60,6 +61,8 @@ def allocate(
         explore: Share of the budget spread evenly, in ``[0, 1]``.
         seed: Seed of the Thompson draws.
         corruption_share: Largest share of all corruptions together, in ``[0, 1]``.
+        pressure: How much the last training's adaptive sampler favoured each weakness's rows, 1
+            being the average; a weakness that it had to draw more often is worth more data.
 
     Returns:
         The plan. Its parts sum exactly to its budget, which is 0 when no weakness is open.
@@ -83,7 +86,7 @@ def allocate(
     p_value = difference_p_value(weak, belief)
     even = np.full(len(weak), 1.0 / len(weak))
     is_uniform = p_value > EVIDENCE_ALPHA
-    wanted = even if is_uniform else _preference(weak, belief, seed)
+    wanted = even if is_uniform else _preference(weak, belief, seed, pressure or {})
     shares = explore * even + (1.0 - explore) * wanted
     if not is_uniform:
         shares = _capped(weak, shares, explore * even, corruption_share)
@@ -102,9 +105,12 @@ def allocate(
     return Plan(budget=budget, labels=labels, is_uniform=is_uniform, items=tuple(items))
 
 
-def _preference(weak: Sequence[Weakness], belief: Belief, seed: int) -> Array:
+def _preference(
+    weak: Sequence[Weakness], belief: Belief, seed: int, pressure: Mapping[str, float]
+) -> Array:
     """Return shares that sum to 1, without the floor."""
-    importance = np.sqrt(rows_behind(weak))
+    factors = np.array([pressure.get(weakness.id, 1.0) for weakness in weak])
+    importance = np.sqrt(rows_behind(weak)) * factors
     if not belief.measurements.any():
         gains = positive_gaps(weak) * importance
         total = gains.sum()
