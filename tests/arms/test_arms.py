@@ -39,7 +39,7 @@ def make_context(synthetic: int = 10, weight: float = 1.0, real_share: float = 0
     )
 
 
-def class_mix(rows: ArmRows) -> np.ndarray:  # type: ignore[type-arg]
+def class_mix(rows: ArmRows) -> np.ndarray:
     totals = np.bincount(rows.samples.y, weights=rows.weight, minlength=CLASSES)
     return np.asarray(totals / totals.sum())
 

@@ -92,6 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     campaigns = folder / "campaigns"
     write_campaign(campaigns, "twice")
     write_campaign(campaigns, "killed")
+    write_campaign(campaigns, "rival")
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
     write_campaign(campaigns, "nightly", refresh={"schedule": "0 2 * * *"})
     before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
@@ -177,7 +178,7 @@ def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
 ) -> None:
     running.start("asked", "asked__it0", iterations=1)
     running.wait_until(lambda: running.states("asked__it0").get("annotate") == "up_for_reschedule")
-    waiting = running.rows("select id, item_version from activesynth.annotation_items limit 1")
+    waiting = running.rows("select id from activesynth.annotation_items limit 1")
     busy = [t for t in running.client.task_instances(DAG, "asked__it0") if t.state == "running"]
 
     script = (
@@ -205,16 +206,16 @@ def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
 
 
 def test_a_second_run_of_a_campaign_is_refused_while_one_is_open(running: Running) -> None:
-    running.start("asked", "asked__it1", iterations=1)
-    running.wait_until(lambda: running.states("asked__it1").get("train") is not None)
-    running.wait_until(lambda: running.states("asked__it1").get("begin") == "success")
+    running.start("rival", "rival__it0", iterations=1)
+    running.wait_until(lambda: running.states("rival__it0").get("begin") == "success")
 
-    running.start("asked", "manual-other", iterations=1)
-    state = running.client.wait_for_run(DAG, "manual-other", seconds=120)
+    running.start("rival", "started-by-hand", iterations=1)
+    state = running.client.wait_for_run(DAG, "started-by-hand", seconds=120)
 
     assert state == "failed"
-    log = "\n".join(running.client.task_log(DAG, "manual-other", "begin", attempt=1))
-    assert "asked__it1" in log
+    log = "\n".join(running.client.task_log(DAG, "started-by-hand", "begin", attempt=1))
+    assert "rival__it0" in log
+    assert running.client.wait_for_run(DAG, "rival__it0", seconds=300) == "success"
 
 
 def test_a_nightly_refresh_of_one_date_twice_changes_nothing(running: Running) -> None:
