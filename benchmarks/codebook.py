@@ -29,10 +29,10 @@ def measure(*, quick: bool) -> list[Case]:
 
     own, centres = measured("our codebook", lambda: index.codebook(vectors, clusters, seed=0))
     best = _inertia(index, vectors, centres)
-    cases = [_noted(own, f"{len(vectors)} x {vectors.shape[1]}, inertia 1.0000")]
+    cases = [own.noted(f"{len(vectors)} x {vectors.shape[1]}, inertia 1.0000")]
     for name, call in (("scikit-learn KMeans", plain), ("scikit-learn MiniBatchKMeans", mini)):
         case, centres = measured(name, call)
-        cases.append(_noted(case, f"inertia {_inertia(index, vectors, centres) / best:.4f}"))
+        cases.append(case.noted(f"inertia {_inertia(index, vectors, centres) / best:.4f}"))
     return cases
 
 
@@ -40,7 +40,3 @@ def _inertia(index: FaissIndex, vectors: Array, centres: Array) -> float:
     nearest = index.assign(centres.astype(np.float32), vectors)
     distances = vectors.astype(np.float64) - centres[nearest]
     return float((distances**2).sum())
-
-
-def _noted(case: Case, note: str) -> Case:
-    return Case(case.name, case.seconds, case.memory_mb, note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -33,19 +32,17 @@ def measure(*, quick: bool) -> list[Case]:
 
 
 def _steps(platform: Platform, ref: IterationRef) -> list[Case]:
-    seconds: dict[str, float] = defaultdict(float)
-    shards: dict[str, int] = defaultdict(int)
-    for row in platform.reader.step_costs(ref.campaign):
-        seconds[str(row["step"])] += float(row["seconds"])
-        shards[str(row["step"])] += 1
+    """Return the recorded seconds of each step, its shards summed, the slowest first."""
+    rows = platform.reader.step_costs(ref.campaign)
+    rows.sort(key=lambda row: float(row["seconds"]), reverse=True)
     return [
-        Case(f"step {name}", seconds[name], None, _note(shards[name]))
-        for name in sorted(seconds, key=lambda name: -seconds[name])
+        Case(f"step {row['step']}", float(row["seconds"]), None, _shards(int(row["shards"])))
+        for row in rows
     ]
 
 
-def _note(shards: int) -> str:
-    return f"{shards} shards" if shards > 1 else ""
+def _shards(count: int) -> str:
+    return f"{count} shards" if count > 1 else ""
 
 
 def _tiny() -> CampaignConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,10 @@ class Case:
     seconds: float
     memory_mb: float | None = None
     note: str = ""
+
+    def noted(self, note: str) -> Case:
+        """Return the same measurement with what is known only after it."""
+        return replace(self, note=note)
 
 
 def measured(name: str, call: Callable[[], T], *, note: str = "") -> tuple[Case, T]:

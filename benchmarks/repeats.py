@@ -36,10 +36,7 @@ def measure(*, quick: bool) -> list[Case]:
             f"{sum(unchanged.added.values())} new rows",
         ]
     cases = (first, again, grown, same)
-    return [
-        Case(case.name, case.seconds, case.memory_mb, note)
-        for case, note in zip(cases, notes, strict=True)
-    ]
+    return [case.noted(note) for case, note in zip(cases, notes, strict=True)]
 
 
 def _config(path: Path) -> CampaignConfig:
