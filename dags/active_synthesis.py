@@ -17,8 +17,8 @@ Each run is **one iteration of one campaign**. It trains, diagnoses, generates, 
 labels, retrains four arms side by side and promotes the new dataset version or refuses it. A
 run starts its own successor until the iterations asked for are done.
 
-Where a run waits at `annotate`, answer with `activesynth annotate <campaign>`. Results:
-`activesynth show metrics <campaign>`, or Postgres, schema `activesynth`.
+Where a run waits at `annotate`, answer with `activesynth annotate <campaign> --annotator NAME`.
+Results: `activesynth show metrics <campaign>`, or Postgres, schema `activesynth`.
 """
 NAMES = campaign_names()
 GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}

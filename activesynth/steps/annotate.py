@@ -86,7 +86,7 @@ def collect(turn: Turn) -> list[dict[str, Any]]:
         if turn.platform.clock.now() < deadline:
             raise WaitingForPeople(
                 f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
-                f"UTC; give them with `activesynth annotate {turn.ref.campaign}`."
+                f"UTC; give them with `activesynth annotate {turn.ref.campaign} --annotator NAME`."
             )
     return [_plain(answer) for answer in sorted(answers, key=lambda a: a.sample)]
 
