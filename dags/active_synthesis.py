@@ -228,7 +228,7 @@ def decide(iteration_id: str) -> dict[str, Any] | None:
 
 
 @task(trigger_rule="one_failed", retries=0)
-def release(iteration_id: str) -> None:
+def release(iteration_id: str | None) -> None:
     """Let another run take the iteration over, and fail this one."""
     from activesynth_airflow.doorways import release_iteration
 

@@ -37,8 +37,10 @@ def are_answers_in(iteration_id: str) -> bool:
         return True
 
 
-def release_iteration(iteration_id: str) -> None:
+def release_iteration(iteration_id: str | None) -> None:
     """Mark the iteration failed so that another run may take it over, and fail this run."""
+    if iteration_id is None:
+        raise AirflowFailException("no iteration was opened; the log of `begin` says why.")
     with open_platform() as platform:
         platform.lineage.fail_iteration(IterationRef.parse(iteration_id), "a task failed")
     raise AirflowFailException(

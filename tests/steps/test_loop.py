@@ -301,3 +301,13 @@ def empty_platform(empty_database_url: str, tmp_path: Path) -> Iterator[Platform
     upgrade(empty_database_url)
     with plane_platform(empty_database_url, tmp_path / "other") as opened:
         yield replace(opened)
+
+
+def test_a_run_whose_iteration_was_marked_failed_may_still_finish_it(platform: Platform) -> None:
+    ingest(plane_config(), platform)
+    iteration = begin("first", {"campaign": "plane"}, platform)
+    platform.lineage.fail_iteration(IterationRef.parse(iteration), "a task failed")
+
+    iterate(iteration, platform)
+
+    assert open_turn(iteration, platform).record.state == "committed"
