@@ -119,21 +119,33 @@ def _bars(stream: TextIO) -> Iterator[Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(file=stream),
+        # Results that go into a file or a pipe must not end up among the bars.
+        redirect_stdout=sys.stdout.isatty(),
     )
     tasks: dict[str, TaskID] = {}
 
+    def remove(what: str) -> None:
+        bars.remove_task(tasks.pop(what))
+        if not tasks:
+            bars.stop()  # or it goes on painting over whoever talks with the person
+
     def report(what: str, done: int, total: int) -> None:
-        if total < 1 and what in tasks:
-            bars.remove_task(tasks.pop(what))
+        if total < 1:
+            if what in tasks:
+                remove(what)
+            return
         if what not in tasks and done >= total:
             return  # its end was told already: a step reports its parts, and then itself
         if what not in tasks:
             tasks[what] = bars.add_task(what, total=total)
+            bars.start()
         bars.update(tasks[what], completed=done, total=total)
         if done >= total:
             seconds = bars.tasks[bars.task_ids.index(tasks[what])].elapsed or 0.0
-            bars.remove_task(tasks.pop(what))
             bars.console.print(line(what, done, total, seconds=seconds), markup=False)
+            remove(what)
 
-    with bars:
+    try:
         yield report
+    finally:
+        bars.stop()

@@ -76,8 +76,9 @@ def _parts(
     manifest: DatasetManifest, platform: Platform, splits: Sequence[str]
 ) -> Iterator[tuple[str, SampleSet]]:
     for split in (split for split in SPLITS if split in splits and manifest.splits.get(split)):
-        platform.report(f"exporting {split}", 0, 1)
+        platform.report(f"export {split}", 0, 1)
         yield split, load_split(platform.objects, manifest, split)
+        platform.report(f"export {split}", 1, 1)
     for ref in manifest.synthetic:
         yield "synthetic", load_rows(platform.objects, [ref])
 

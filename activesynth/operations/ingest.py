@@ -65,9 +65,9 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
     if record.head is not None:
         manifest = DatasetManifest.decode(platform.objects.get(record.head))
         return IngestResult(record.head, False, _sizes(manifest))
-    platform.report("reading the source", 0, 3)
+    platform.report("ingest", 0, 3)
     data = read_source(config, platform)
-    platform.report("drawing splits", 1, 3)
+    platform.report("ingest", 1, 3)
     near_duplicate = config.splits.near_duplicate
     scaled = unit_scaled(data.samples.x)
     samples = SampleSet(
@@ -84,10 +84,10 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         {name: scaled[rows] for name, rows in drawn.splits.items()},
         near_duplicate=near_duplicate,
     )
-    platform.report("writing shards", 2, 3)
+    platform.report("ingest", 2, 3)
     manifest = _write(config, data.classes, samples, drawn, platform)
     created = _commit(config.name, manifest, platform)
-    platform.report("ingested", 3, 3)
+    platform.report("ingest", 3, 3)
     reasons, counts = np.unique(drawn.reasons[drawn.reasons != ""], return_counts=True)
     return IngestResult(
         manifest.digest,

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -94,3 +98,26 @@ def test_a_step_that_ends_after_its_parts_is_told_once() -> None:
         "train: 51/200, 5/s, 30 s left",
         "train: done in 20 s",
     ]
+
+
+def test_results_stay_on_stdout_and_nothing_is_painted_while_no_work_is_shown() -> None:
+    script = (
+        "import time\n"
+        "from activesynth.cli.progress import progress\n"
+        "with progress() as report:\n"
+        "    report('train', 0, 2)\n"
+        "    print('meanwhile')\n"
+        "    report('train', 2, 2)\n"
+        "    import sys; sys.stderr.write('>'); sys.stderr.flush()\n"
+        "    time.sleep(0.5)\n"
+        "    print('result')\n"
+    )
+    terminal, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    painted = os.read(terminal, 65536).decode()
+    os.close(terminal)
+
+    assert done.stdout == b"meanwhile\nresult\n"
+    assert "train: done in" in painted
+    assert painted.endswith(">")
