@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+
+from activesynth.config.campaign import CampaignConfig, Part
+from activesynth.config.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -52,6 +56,16 @@ def broken_links(document: Path) -> list[str]:
         if not re.match(r"[a-z]+:|#", link)
         and not (document.parent / link.partition("#")[0]).exists()
     ]
+
+
+def fields_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Yield every field a person can set, as ``section.field``; parts are looked up elsewhere."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Part:
+            yield from fields_of(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
 
 
 def our_files(root: Path = ROOT) -> Iterator[Path]:
@@ -105,6 +119,22 @@ def test_the_readme_and_the_recipes_are_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < README_LINES
     for recipe in (ROOT / "docs" / "how-to").glob("*.md"):
         assert len(recipe.read_text().splitlines()) < HOW_TO_LINES, recipe.name
+
+
+def test_every_field_of_a_campaign_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs" / "reference" / "campaign.md").read_text()
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    documented = [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
+
+    assert sorted(documented) == sorted(fields_of(CampaignConfig))
+
+
+def test_every_setting_of_the_environment_is_documented() -> None:
+    text = (ROOT / "docs" / "how-to" / "use-s3.md").read_text()
+
+    for name in Settings.model_fields:
+        full = f"ACTIVESYNTH_{name.upper()}"
+        assert full in text or f"`{full.removeprefix('ACTIVESYNTH_S3')}`" in text, full
 
 
 def test_no_file_names_a_folder_of_somebodys_machine() -> None:
