@@ -63,7 +63,7 @@ class TransientError(ActiveSynthError):
 
 
 class PlatformStateError(ActiveSynthError):
-    """The operator of the embedded platform has to act: its state is stale or half made."""
+    """The operator of the platform has to act: its state is stale, half made or not migrated."""
 
     exit_code = 8
 

@@ -7,6 +7,7 @@ import typer
 from activesynth.cli import (
     annotation,
     campaigns,
+    database,
     demo,
     exports,
     iterations,
@@ -39,6 +40,7 @@ def application() -> typer.Typer:
         ("export", exports.app),
         ("iteration", iterations.app),
         ("outbox", operations.outbox),
+        ("database", database.app),
     ):
         app.add_typer(group, name=name)
     return app

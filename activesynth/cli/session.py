@@ -42,10 +42,14 @@ def connected(campaign: str | None = None, *, address: str | None = None) -> Ite
 
     Raises:
         ConfigurationError: If the campaign is unknown; the message names those there are.
+        PlatformStateError: If the database lacks our tables, or has older ones.
     """
     from activesynth.bootstrap import open_platform
+    from activesynth.lineage.revision import check_tables
 
     found = with_database(settings(), address)
+    if found.database_url is not None:
+        check_tables(found.database_url.get_secret_value())
     with progress() as report, open_platform(found, report=report) as platform:
         if campaign is not None:
             platform.lineage.campaign(campaign)
@@ -53,7 +57,7 @@ def connected(campaign: str | None = None, *, address: str | None = None) -> Ite
 
 
 def with_database(found: Settings, address: str | None = None) -> Settings:
-    """Return the settings with the address of a database that runs and has our tables."""
+    """Return the settings with the address of a database that runs."""
     from pydantic import SecretStr
 
     if address is None and found.database_url is not None:

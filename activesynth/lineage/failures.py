@@ -48,7 +48,7 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
     if isinstance(cause, psycopg2.Error) and cause.pgcode in _NO_SCHEMA:
         return PlatformStateError(
             f"the database {where} lacks tables of this version ({summary}); "
-            "migrate it: `activesynth up` does, or activesynth.lineage.migrate.upgrade(url)."
+            "make them with `activesynth database upgrade`."
         )
     if isinstance(cause, psycopg2.IntegrityError) and cause.pgcode == errorcodes.UNIQUE_VIOLATION:
         return AlreadyWrittenError(
