@@ -33,7 +33,8 @@ class TargetedArm:
 def mix(context: ArmContext, synthetic: SampleSet | None, factor: Array | None = None) -> ArmRows:
     """Join class-balanced real rows, which weigh 1 on average, with weighted synthetic ones.
 
-    However large the synthetic branch has grown, at least ``real_share`` of the draws stay real.
+    However large the synthetic branch has grown, at least ``real_share`` of the draws stay real,
+    and what damping takes from synthetic rows goes to the real ones, also at the cap.
     """
     real = context.real
     weight = class_balanced(real.y, context.classes)
@@ -46,6 +47,7 @@ def mix(context: ArmContext, synthetic: SampleSet | None, factor: Array | None =
     if factor is not None:
         extra = extra * factor[len(real) :]
     allowed = weight.sum() * (1.0 - context.real_share) / context.real_share
-    extra = extra * min(1.0, allowed / extra.sum())
+    damping = synthetic.columns.get("damping", np.ones(len(synthetic)))
+    extra = extra * min(1.0, allowed / (extra / damping).sum())
     rows = concatenate([real, synthetic])
     return ArmRows(rows, np.concatenate([weight, extra]), np.arange(len(rows)) >= len(real))

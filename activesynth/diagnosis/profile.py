@@ -196,7 +196,11 @@ def _weakness(
     difficulty = (errors + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
     if finding.kind == "class":
         difficulty = float(class_difficulties[int(finding.key)])
-    telling = finding.is_error if errors else finding.members
+    # Only the searching half steers the generator: the other one measures what that brought.
+    steering = finding.members & finding.is_searched
+    telling = finding.is_error & steering
+    if not telling.any():
+        telling = steering if steering.any() else finding.members
     labels, counts = np.unique(evidence.y[telling], return_counts=True)
     clusters, sizes = np.unique(evidence.clusters[telling], return_counts=True)
     worst = clusters[np.argsort(-sizes, kind="stable")][:MAX_CLUSTERS]

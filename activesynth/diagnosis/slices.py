@@ -16,7 +16,8 @@ from activesynth.statistics.tests import ExcessError, excess_error, paired_exces
 class Finding:
     """One candidate with what both halves say about it.
 
-    ``members`` marks its rows among all guide rows and ``is_error`` the wrong ones among them;
+    ``members`` marks its rows among all guide rows, ``is_error`` the wrong ones among them and
+    ``is_searched`` the rows of the half that searches;
     ``found`` is measured on the half that searches (``found_n`` rows of the slice in it),
     ``held`` on the other. ``severity`` is 0 except for corruptions.
     """
@@ -26,6 +27,7 @@ class Finding:
     title: str
     members: Array
     is_error: Array
+    is_searched: Array
     found: ExcessError
     held: ExcessError
     found_n: int
@@ -75,6 +77,7 @@ def slice_finding(
         title,
         members,
         is_error & members,
+        searches,
         measure(searches),
         measure(~searches),
         int((members & searches).sum()),
@@ -136,6 +139,7 @@ def corruption_findings(
             f"corruption {name} at severity {severities[level]:g}",
             everyone,
             corrupted,
+            searches,
             measure(searches),
             measure(~searches),
             int(searches.sum()),

@@ -13,7 +13,7 @@ from activesynth.lineage.engine import Database
 _CAMPAIGNS = "SELECT * FROM activesynth.campaign_progress ORDER BY campaign"
 _ITERATIONS = """
     SELECT i.campaign, i.number AS iteration, i.run_key, i.decision, i.reason, i.parent, i.version,
-           i.next_run, i.config_version, i.opened_at, i.committed_at,
+           i.next_run, i.overrides, i.config_version, i.opened_at, i.committed_at,
            coalesce(c.seconds, 0) AS seconds
     FROM activesynth.iterations i
     LEFT JOIN (
@@ -49,6 +49,11 @@ _SAMPLE = """
 """
 _ANCESTRY = """
     SELECT * FROM activesynth.dataset_ancestry WHERE version = :version ORDER BY campaign, depth
+"""
+_MODELS = """
+    SELECT iteration, role, arm, replicate, digest, trained_on
+    FROM activesynth.models
+    WHERE campaign = :campaign ORDER BY iteration, role, arm, replicate
 """
 _COSTS = """
     SELECT * FROM activesynth.iteration_cost
@@ -94,6 +99,10 @@ class PostgresLineageReader:
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""
         return self._rows(_ANCESTRY, version=version)
+
+    def models(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
+        return self._rows(_MODELS, campaign=campaign)
 
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""

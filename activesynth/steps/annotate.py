@@ -150,12 +150,17 @@ def _tasks(turn: Turn, items: list[QueueItem]) -> list[AnnotationTask]:
     if not items:
         return []
     rows = _rows(turn, items)
-    model = turn.predictor(turn.step("train").artifacts["model"])
-    judge = turn.predictor(turn.step("judge").artifacts["judge"])
+    predicted = turn.artifacts.arrays(turn.step("select").artifacts["predictions"])
+    place = {sample: row for row, sample in enumerate(predicted["ids"].tolist())}
     hidden = load_oracle(turn.platform.objects, turn.manifest)
-    probs, reference = model.predict_proba(rows.x), judge.predict_proba(rows.x)
     return [
-        AnnotationTask(item, rows.x[n], probs[n], reference[n], hidden.get(item.sample))
+        AnnotationTask(
+            item,
+            rows.x[n],
+            predicted["probs"][place[item.sample]],
+            predicted["reference"][place[item.sample]],
+            hidden.get(item.sample),
+        )
         for n, item in enumerate(items)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,18 @@ from activesynth.config.trigger import Trigger, parse_trigger
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
 from activesynth.domain.registry import Catalog
-from activesynth.errors import ConfigurationError
-from activesynth.statistics.corrections import effective_rows, smallest_detectable_lift
+from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
+from activesynth.statistics.corrections import (
+    alpha_at,
+    effective_rows,
+    smallest_detectable_lift,
+)
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
-STEP = Step("begin")
+logger = logging.getLogger(__name__)
+
+STEP = Step("begin", version=2)
 # Two models of one campaign disagree on about a tenth of the rows; used for power only.
 TYPICAL_DISAGREEMENT = 0.1
 
@@ -36,22 +43,55 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
     overrides = trigger.model_dump(exclude={"campaign"}, exclude_none=True)
     record = platform.lineage.open_iteration(trigger.campaign, run_key, overrides)
     turn = open_turn(str(record.ref), platform)
-    _refuse_overspending(turn)
+    try:
+        if record.state != "committed":
+            _refuse_overspending(turn)
+        _look_around(turn)
+    except TransientError:
+        raise
+    except ActiveSynthError as error:
+        # Nobody will come back to an iteration that could not begin: leave it to the next run.
+        platform.lineage.fail_iteration(record.ref, str(error))
+        raise
+    return str(record.ref)
+
+
+def _look_around(turn: Turn) -> None:
+    """Record how many rows there are, and the smallest lift that the gate could show."""
+    alpha = alpha_at(turn.ref.number + 1, turn.config.gate.alpha)
 
     def compute(outputs: Outputs) -> None:
         rows = {
-            split: load_split(platform.objects, turn.manifest, split)
+            split: load_split(turn.platform.objects, turn.manifest, split)
             for split in ("train", "pool", "guide", "gate")
         }
         for split, part in rows.items():
             outputs.facts[f"{split}_rows"] = len(part)
         outputs.facts["classes_in_train"] = len(np.unique(rows["train"].y))
+        # Rows of one group are no independent evidence: a group counts once.
+        _, first = np.unique(rows["gate"].groups, return_index=True)
+        worth = max(2, int(effective_rows(rows["gate"].y[first])))
         outputs.facts["detectable_lift"] = smallest_detectable_lift(
-            max(2, int(effective_rows(rows["gate"].y))), TYPICAL_DISAGREEMENT
+            worth, TYPICAL_DISAGREEMENT, alpha
         )
 
-    execute(turn, STEP, inputs={"parent": record.parent}, settings={}, compute=compute)
-    return str(record.ref)
+    record = execute(
+        turn,
+        STEP,
+        inputs={"parent": turn.record.parent},
+        settings={"alpha": alpha},
+        compute=compute,
+    )
+    spent, expected = _minutes(turn)
+    logger.info(
+        "begin iteration=%s smallest_detectable_lift=%.3f expected_minutes=%s spent_minutes=%.1f "
+        "cap_minutes=%g",
+        turn.ref,
+        record.facts["detectable_lift"],
+        "unknown" if expected is None else f"{expected:.1f}",
+        spent,
+        turn.config.loop.max_minutes,
+    )
 
 
 def check_parts(parts: Catalog, config: CampaignConfig) -> None:
@@ -86,16 +126,40 @@ def _config(platform: Platform, trigger: Trigger) -> dict[str, Any]:
     return apply_trigger(config, trigger.model_dump()).model_dump()
 
 
-def _refuse_overspending(turn: Turn) -> None:
-    """Compare what the campaign has cost so far, and its last iteration, with its cap."""
+def _minutes(turn: Turn) -> tuple[float, float | None]:
+    """Return the minutes spent so far, and those of the last iteration, which this may cost."""
     costs = turn.platform.reader.step_costs(turn.ref.campaign)
     spent = sum(float(row["seconds"]) for row in costs) / 60.0
-    last = max((int(row["iteration"]) for row in costs), default=-1)
-    expected = sum(float(row["seconds"]) for row in costs if row["iteration"] == last) / 60.0
-    cap = turn.config.loop.max_minutes
-    if turn.record.state != "committed" and spent + expected > cap:
-        turn.platform.lineage.fail_iteration(turn.ref, "budget spent")
+    if not costs:
+        return 0.0, None
+    last = max(int(row["iteration"]) for row in costs)
+    return spent, sum(float(r["seconds"]) for r in costs if r["iteration"] == last) / 60.0
+
+
+def _refuse_overspending(turn: Turn) -> None:
+    """Hold the campaign to its caps before any work is done."""
+    campaign, loop = turn.ref.campaign, turn.config.loop
+    spent, expected = _minutes(turn)
+    if spent + (expected or 0.0) > loop.max_minutes:
         raise ConfigurationError(
-            f"campaign {turn.ref.campaign!r} has used {spent:.1f} minutes and another iteration "
-            f"takes about {expected:.1f}, over `loop.max_minutes` = {cap:g}; raise it to go on."
+            f"campaign {campaign!r} has used {spent:.1f} minutes and another iteration takes "
+            f"about {expected or 0.0:.1f}, over `loop.max_minutes` = {loop.max_minutes:g}; raise "
+            "it to go on."
         )
+    if turn.ref.number >= loop.max_iterations:
+        raise ConfigurationError(
+            f"campaign {campaign!r} has done {turn.ref.number} iterations, which is "
+            f"`loop.max_iterations` = {loop.max_iterations}; raise it to go on."
+        )
+    wanted = labels_bought(turn) + turn.config.selection.labels
+    if turn.config.selection.labels and wanted > loop.max_labels:
+        raise ConfigurationError(
+            f"campaign {campaign!r} would have bought {wanted} labels after this iteration, over "
+            f"`loop.max_labels` = {loop.max_labels}; raise it, or ask for fewer labels."
+        )
+
+
+def labels_bought(turn: Turn) -> int:
+    """Return how many labels the committed iterations bought."""
+    history = turn.platform.lineage.metric_history(turn.ref.campaign, "labels_bought", "base")
+    return int(sum(value for _, value in history))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import load_rows, load_synthetic
+from activesynth.domain.dataset_access import load_synthetic
+from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import DatasetManifest, Plan, WeaknessProfile
 from activesynth.domain.records import (
     Bundle,
@@ -37,7 +38,7 @@ def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[Met
     metrics = [MetricRow(**row) for row in measured]
     return Bundle(
         version=_version(turn, version, promoted),
-        samples=tuple(_samples(turn)),
+        samples=(*_bought(turn), *_samples(turn)),
         members=tuple(_members(turn, version)),
         weaknesses=profile.weaknesses,
         plan=tuple(
@@ -106,6 +107,7 @@ def _samples(turn: Turn) -> list[SampleRow]:
     """Return every candidate with its scores and its final verdict."""
     screened = turn.step("screen").artifacts
     used = _used(turn)
+    labels = _trained_labels(turn)
     reviewed = _rejected_by_people(turn)
     rows = []
     for arm in ARMS:
@@ -130,7 +132,7 @@ def _samples(turn: Turn) -> list[SampleRow]:
                     origin="synthetic",
                     shard=digest,
                     row=row,
-                    label=int(samples.y[row]),
+                    label=labels.get(sample, int(samples.y[row])),
                     generator=str(samples.columns["generator"][row]),
                     weakness=str(samples.columns["weakness"][row]) or None,
                     seed=int(samples.columns["seed"][row]),
@@ -141,6 +143,27 @@ def _samples(turn: Turn) -> list[SampleRow]:
                 )
             )
     return rows
+
+
+def _bought(turn: Turn) -> tuple[SampleRow, ...]:
+    """Return the pool rows whose label was bought, with that label and their new place."""
+    labelled = turn.artifacts.document(
+        turn.step("integrate").artifacts["labels_only"], DatasetManifest
+    ).splits["train"]
+    fresh = [ref for ref in labelled if ref not in turn.manifest.splits["train"]]
+    return real_rows(turn.platform.objects, fresh)
+
+
+def _trained_labels(turn: Turn) -> dict[str, int]:
+    """Return the labels under which synthetic rows train, after people's corrections."""
+    integrated = turn.step("integrate").artifacts
+    labels: dict[str, int] = {}
+    for arm in ("targeted", "random"):
+        manifest = turn.artifacts.document(integrated[arm], DatasetManifest)
+        rows = load_synthetic(turn.platform.objects, manifest)
+        if rows is not None:
+            labels.update(zip(rows.ids.tolist(), rows.y.tolist(), strict=True))
+    return labels
 
 
 def _scores(confidence: Array, verdicts: dict[str, Array], row: int) -> dict[str, float]:
@@ -167,33 +190,22 @@ def _rejected_by_people(turn: Turn) -> set[str]:
 
 
 def _members(turn: Turn, version: str | None) -> list[MemberRow]:
-    """List what the version holds, and what the arms trained on beyond the shared real rows."""
+    """List what the version holds, and the synthetic rows that the arms trained on."""
     integrated = turn.step("integrate").artifacts
-    rows: dict[tuple[str, str], MemberRow] = {}
-    for manifest_digest in {integrated["targeted"], integrated["random"], version} - {None}:
-        manifest = turn.artifacts.document(str(manifest_digest), DatasetManifest)
-        objects = turn.platform.objects
-        synthetic = load_synthetic(objects, manifest)
-        if synthetic is not None:
-            for sample, weight in zip(
-                synthetic.ids.tolist(), synthetic.columns["weight"].tolist(), strict=True
-            ):
-                rows[str(manifest_digest), sample] = MemberRow(
-                    str(manifest_digest), sample, "synthetic", float(weight)
-                )
-        if manifest_digest == version:
-            train = load_rows(objects, manifest.splits["train"])
-            for sample in train.ids.tolist():
-                rows[str(version), sample] = MemberRow(str(version), sample, "train", 1.0)
-    return [rows[key] for key in sorted(rows)]
+    objects = turn.platform.objects
+    rows: list[MemberRow] = []
+    for digest in sorted({integrated["targeted"], integrated["random"], version or ""} - {""}):
+        members = member_rows(objects, turn.artifacts.document(digest, DatasetManifest))
+        rows += [row for row in members if digest == version or row.split == "synthetic"]
+    return rows
 
 
 def _models(turn: Turn) -> list[ModelRow]:
     integrated = turn.step("integrate").artifacts
-    trained = turn.step("train")
+    base = turn.step("train").artifacts["model"]
     rows = [
         ModelRow(turn.step("judge").artifacts["judge"], "judge", "", 0, None),
-        ModelRow(trained.artifacts["model"], "base", "base", 0, turn.record.parent),
+        ModelRow(base, "base", "base", 0, str(turn.card(base).facts["trained_on"])),
     ]
     for shard, arm in enumerate(turn.config.evaluation.arms):
         artifacts = turn.step("retrain", shard).artifacts

@@ -8,6 +8,7 @@ from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.effects import watched
 from activesynth.domain.platform import Platform
 from activesynth.evaluation.convergence import has_converged
+from activesynth.steps.begin import labels_bought
 from activesynth.steps.turn import Turn, open_turn
 
 
@@ -52,18 +53,12 @@ def next_run(turn: Turn) -> tuple[str | None, str]:
         return None, "The iterations that were asked for are done"
     if number + 1 >= loop.max_iterations:
         return None, f"The campaign reached `loop.max_iterations` = {loop.max_iterations}"
-    if _labels_spent(turn) + turn.config.selection.labels > loop.max_labels:
+    bought = labels_bought(turn) + int(turn.step("integrate").facts["labels_bought"])
+    if bought + turn.config.selection.labels > loop.max_labels:
         return None, f"The next labels would exceed `loop.max_labels` = {loop.max_labels}"
     if has_converged(_uncertain_shares(turn), loop.min_reduction, loop.patience):
         return None, f"|U_tau| has not fallen for {loop.patience} iterations: converged"
     return f"{turn.ref.campaign}__it{number + 1}", "The next iteration follows"
-
-
-def _labels_spent(turn: Turn) -> int:
-    history = turn.platform.lineage.metric_history(turn.ref.campaign, "labels_bought", "base")
-    return int(sum(value for _, value in history)) + int(
-        turn.step("integrate").facts["labels_bought"]
-    )
 
 
 def _uncertain_shares(turn: Turn) -> list[tuple[float, float, float]]:

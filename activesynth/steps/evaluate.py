@@ -8,10 +8,11 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split, load_synthetic
-from activesynth.domain.documents import DatasetManifest, Weakness, WeaknessProfile
+from activesynth.domain.documents import DatasetManifest, Plan, Weakness, WeaknessProfile
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Metric
 from activesynth.domain.records import MetricRow, StepRecord
+from activesynth.domain.samples import SampleSet
 from activesynth.evaluation.comparison import compare_arms
 from activesynth.evaluation.diversity import (
     cluster_entropy,
@@ -20,13 +21,14 @@ from activesynth.evaluation.diversity import (
     quality,
     rare_class_coverage,
 )
+from activesynth.statistics.intervals import paired_bootstrap
 from activesynth.steps.diagnose import predict_corrupted
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
 
-STEP = Step("evaluate")
+STEP = Step("evaluate", version=2)
 TAIL_CLASSES = 3
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
 
@@ -39,6 +41,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
     }
     scores_digest = turn.step("diagnose").artifacts["scores"]
     profile_digest = turn.step("diagnose").artifacts["profile"]
+    plan_digest = turn.step("plan").artifacts["plan"]
     seed = turn.seed("evaluate")
     tail = _fixed_tail(turn)
 
@@ -60,7 +63,11 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
             weakness_rows=masks,
             tail=tail,
         )
-        rows += _corrupted(turn, models, profile.weaknesses)
+        planned = {item.weakness for item in turn.artifacts.document(plan_digest, Plan).items}
+        # Without data made for a weakness there is no benefit to measure.
+        rows = [row for row in rows if row.name != "benefit" or row.slice in planned]
+        named = [w for w in profile.weaknesses if w.id in planned]
+        rows += _corrupted(turn, models, named, confirming(scores, profile.found_on), seed)
         rows += _diversity(turn)
         outputs.json("metrics", [asdict(row) for row in rows])
         outputs.arrays("probs", {**probs, "ids": guide.ids})
@@ -72,6 +79,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
             **{f"{arm}{r}": d for arm, ds in models.items() for r, d in enumerate(ds)},
             "scores": scores_digest,
             "profile": profile_digest,
+            "plan": plan_digest,
             "integrate": turn.step("integrate").artifacts["targeted"],
         },
         settings={
@@ -115,11 +123,17 @@ def _model_digests(turn: Turn, shard: int) -> list[str]:
     return [artifacts[f"model{r}"] for r in range(turn.config.training.replicates)]
 
 
+def confirming(scores: dict[str, Array], found_on: str) -> Array:
+    """Return the guide rows of the half that did not search, ``(n,)`` bool."""
+    is_a: Array = scores["is_a"]
+    return ~is_a if found_on == "A" else is_a
+
+
 def _masks(
     weaknesses: tuple[Weakness, ...], y: Array, scores: dict[str, Array], found_on: str
 ) -> dict[str, Array]:
     """Return the rows of each weakness on the half that did not find it."""
-    confirming = ~scores["is_a"] if found_on == "A" else scores["is_a"]
+    other_half = confirming(scores, found_on)
     masks: dict[str, Array] = {}
     for weakness in weaknesses:
         if weakness.kind == "class":
@@ -130,40 +144,85 @@ def _masks(
             rows = scores["is_uncertain"]
         else:
             continue
-        mask = rows & confirming
+        mask = rows & other_half
         if mask.any():
             masks[weakness.id] = mask
     return masks
 
 
 def _corrupted(
-    turn: Turn, models: dict[str, list[str]], weaknesses: tuple[Weakness, ...]
+    turn: Turn,
+    models: dict[str, list[str]],
+    weaknesses: list[Weakness],
+    other_half: Array,
+    seed: int,
 ) -> list[MetricRow]:
-    """Score the first replicate of every arm on corrupted guide rows."""
+    """Score every arm on corrupted guide rows, and what was gained over `reweighted` there."""
     guide = load_split(turn.platform.objects, turn.manifest, "guide")
     severities = turn.config.diagnosis.severities
-    accuracy: dict[tuple[str, str], float] = {}
+    probs = {arm: _predict_corrupted(turn, digests, guide) for arm, digests in models.items()}
     rows = []
-    for arm, digests in models.items():
-        corrupted = predict_corrupted(turn, turn.predictor(digests[0]), guide)
-        for name, probs in corrupted.items():
-            right = probs.argmax(axis=2) == guide.y
-            for severity, share in zip(severities, right.mean(axis=1).tolist(), strict=True):
-                slice_name = f"corruption:{name}@{severity:g}"
-                rows.append(
-                    MetricRow(arm, "guide", slice_name, "accuracy", share, n=len(guide), seed=0)
+    for arm, by_name in probs.items():
+        right = {
+            name: (p.argmax(axis=3) == guide.y).mean(axis=(0, 2)) for name, p in by_name.items()
+        }
+        for name, shares in right.items():
+            rows += [
+                MetricRow(
+                    arm,
+                    "guide",
+                    f"corruption:{name}@{severity:g}",
+                    "accuracy",
+                    float(share),
+                    n=len(guide),
                 )
-            accuracy[arm, name] = float(right.mean())
-        if corrupted:
-            mean = float(np.mean([accuracy[arm, name] for name in corrupted]))
-            rows.append(
-                MetricRow(arm, "guide", "corrupted", "accuracy", mean, n=len(guide), seed=0)
-            )
+                for severity, share in zip(severities, shares, strict=True)
+            ]
+        if right:
+            mean = float(np.mean(list(right.values())))
+            rows.append(MetricRow(arm, "guide", "corrupted", "accuracy", mean, n=len(guide)))
+    accuracy: Metric = turn.platform.parts.create("metric", "accuracy")
     for weakness in weaknesses:
-        if weakness.kind == "corruption" and ("targeted", weakness.key) in accuracy:
-            gain = accuracy["targeted", weakness.key] - accuracy["reweighted", weakness.key]
-            rows.append(MetricRow("targeted", "guide", weakness.id, "benefit", gain, n=len(guide)))
+        if weakness.kind != "corruption" or weakness.key not in probs["targeted"]:
+            continue
+        targeted, control = (
+            _stacked(probs[arm][weakness.key], other_half) for arm in ("targeted", "reweighted")
+        )
+        gain = paired_bootstrap(
+            accuracy,
+            np.tile(guide.y[other_half], len(severities)),
+            targeted,
+            control,
+            np.tile(guide.groups[other_half], len(severities)),
+            resamples=turn.config.evaluation.resamples,
+            seed=seed,
+        )
+        rows.append(
+            MetricRow(
+                "targeted",
+                "guide",
+                weakness.id,
+                "benefit",
+                gain.value,
+                gain.low,
+                gain.high,
+                int(other_half.sum()),
+            )
+        )
     return rows
+
+
+def _predict_corrupted(turn: Turn, digests: list[str], rows: SampleSet) -> dict[str, Array]:
+    """Predict with every replicate: name to ``(replicates, severities, n, classes)``."""
+    each = [predict_corrupted(turn, turn.predictor(digest), rows) for digest in digests]
+    return {name: np.stack([found[name] for found in each]) for name in each[0]}
+
+
+def _stacked(probs: Array, rows: Array) -> Array:
+    """Return ``(replicates, severities * rows, classes)``: each severity is one more look."""
+    chosen = probs[:, :, rows]
+    stacked: Array = chosen.reshape(len(chosen), -1, chosen.shape[3])
+    return stacked
 
 
 def _diversity(turn: Turn) -> list[MetricRow]:
@@ -194,11 +253,14 @@ def _diversity(turn: Turn) -> list[MetricRow]:
             MetricRow(arm, "train", "all", name, value, n=len(x)) for name, value in values.items()
         ]
     if synthetic is not None:
+        # The judge may have had a say in the screen, so this is agreement and no proof of quality.
         judge = turn.predictor(turn.step("judge").artifacts["judge"])
         agreement = quality(judge.predict_proba(synthetic.x), synthetic.y)
         rare = rare_class_coverage(real.y, synthetic.y, turn.classes)
         rows.append(
-            MetricRow("targeted", "synthetic", "all", "quality", agreement, n=len(synthetic))
+            MetricRow(
+                "targeted", "synthetic", "all", "judge_agreement", agreement, n=len(synthetic)
+            )
         )
         rows.append(
             MetricRow("targeted", "synthetic", "all", "rare_class_coverage", rare, n=len(synthetic))

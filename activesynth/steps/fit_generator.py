@@ -71,8 +71,7 @@ def out_of_fold(turn: Turn, model: str, rows: SampleSet) -> Array:
     card = turn.card(model)
     state = turn.state(model)
     probs: Array = turn.trainer.load(state).predict_proba(rows.x)
-    trained_on = card.facts.get("trained_on", turn.record.parent)
-    manifest = turn.artifacts.document(trained_on, DatasetManifest)
+    manifest = turn.artifacts.document(str(card.facts["trained_on"]), DatasetManifest)
     trained = load_split(turn.platform.objects, manifest, "train").ids
     position = {sample: row for row, sample in enumerate(trained.tolist())}
     held_out = state.tensors["out_of_fold"]

@@ -15,7 +15,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.requests import Order, expand, untargeted
 
-STEP = Step("generate")
+STEP = Step("generate", version=2)
 ARMS = ("targeted", "untargeted")
 
 
@@ -85,6 +85,8 @@ def _make(
     y = np.zeros(len(rows), np.int64)
     confidence = np.zeros(len(rows))
     anchors = np.full(len(rows), "", dtype="<U32")
+    # A copy of a real row shares that row's group: no member that leaves the group out may see it.
+    groups = np.array([f"synthetic:{arm}:{seed}" for seed in seeds.tolist()], dtype=object)
     for transformed, kind in ((False, "class"), (True, "corruption")):
         chosen = np.flatnonzero(transforms == transformed)
         if not len(chosen):
@@ -104,6 +106,7 @@ def _make(
         x[chosen], y[chosen], confidence[chosen] = batch.x, batch.y, batch.confidence
         if anchor is not None:
             anchors[chosen] = anchor.ids
+            groups[chosen] = anchor.groups
     ids = np.array(
         [content_id(x[k], salt=f"{card}:{arm}:{seeds[k]}") for k in range(len(rows))], "<U32"
     )
@@ -111,7 +114,7 @@ def _make(
         ids,
         x,
         y,
-        np.array([f"synthetic:{i}" for i in ids.tolist()], "<U42"),
+        groups.astype(str) if len(groups) else np.zeros(0, "<U1"),
         {
             "weakness": order.weakness[rows].astype("<U64"),
             "generator": np.full(len(rows), card),

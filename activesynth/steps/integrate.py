@@ -11,13 +11,15 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split, write_rows
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Metric
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
+from activesynth.targeting.allocation import largest_remainder
 from activesynth.targeting.weighting import is_plateau, synthetic_weights
 
-STEP = Step("integrate")
+STEP = Step("integrate", version=2)
 REAL_FLOOR = 0.5
 
 
@@ -33,14 +35,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
     screened = turn.step("screen").artifacts
     branches = dict(turn.record.branches)
     benefit = _latest_benefit(turn)
-    plateau = is_plateau(
-        [
-            value
-            for _, value in platform.lineage.metric_history(
-                turn.ref.campaign, turn.config.evaluation.metric, "targeted"
-            )
-        ]
-    )
+    plateau = _is_at_plateau(turn)
 
     def compute(outputs: Outputs) -> None:
         answers = turn.artifacts.json(answers_digest)
@@ -75,6 +70,15 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
         },
         compute=compute,
     )
+
+
+def _is_at_plateau(turn: Turn) -> bool:
+    """Tell whether the primary metric of the targeted arm has stopped improving."""
+    name = turn.config.evaluation.metric
+    metric: Metric = turn.platform.parts.create("metric", name)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    history = turn.platform.lineage.metric_history(turn.ref.campaign, name, "targeted")
+    return is_plateau([sign * value for _, value in history])
 
 
 def _latest_benefit(turn: Turn) -> dict[str, float]:
@@ -122,7 +126,8 @@ def _fresh(
     for arm, ids in (("targeted", targeted), ("untargeted", selection["untargeted"])):
         rows = turn.artifacts.samples(screened[f"{arm}.samples"])
         verdicts = turn.artifacts.arrays(screened[f"{arm}.verdicts"])
-        kept = np.flatnonzero(np.isin(rows.ids, ids[:count])) if count else np.zeros(0, np.int64)
+        cut = _cut(rows, ids, count) if arm == "targeted" else ids[:count]
+        kept = np.flatnonzero(np.isin(rows.ids, cut)) if cut else np.zeros(0, np.int64)
         chosen = rows.take(kept)
         labels = [
             relabelled.get(sample, int(y))
@@ -140,6 +145,23 @@ def _fresh(
     return result
 
 
+def _cut(rows: SampleSet, ids: list[str], count: int) -> list[str]:
+    """Keep ``count`` ids so that every weakness gives up its part, not the last ones all theirs."""
+    weakness_of = dict(zip(rows.ids.tolist(), rows.columns["weakness"].tolist(), strict=True))
+    by_weakness: dict[str, list[str]] = {}
+    for sample in ids:
+        by_weakness.setdefault(weakness_of[sample], []).append(sample)
+    shares = np.array([len(chosen) for chosen in by_weakness.values()], np.float64)
+    if not count:
+        return []
+    counts = largest_remainder(shares / shares.sum(), count)
+    return [
+        sample
+        for chosen, kept in zip(by_weakness.values(), counts.tolist(), strict=True)
+        for sample in chosen[:kept]
+    ]
+
+
 def _weighted(
     rows: SampleSet,
     label_probability: Array,
@@ -151,18 +173,23 @@ def _weighted(
 ) -> SampleSet:
     """Give every synthetic row its weight, from its quality and its weakness's benefit."""
     quality = rows.columns["confidence"] * label_probability
-    weight = synthetic_weights(
-        quality,
-        benefit,
-        rows.columns["weakness"],
-        plateau,
-        real_count=real_count,
-        real_share=real_share,
-        floor=REAL_FLOOR,
+    undamped, weight = (
+        synthetic_weights(
+            quality,
+            measured,
+            rows.columns["weakness"],
+            is_damped,
+            real_count=real_count,
+            real_share=real_share,
+            floor=REAL_FLOOR,
+        )
+        for measured, is_damped in (({}, False), (benefit, plateau))
     )
     anchor = rows.columns["anchor"]
     columns = {
         "weight": np.asarray(weight, np.float64),
+        # Kept apart, because a branch at its cap would otherwise be scaled back up to it.
+        "damping": np.divide(weight, undamped, out=np.ones(len(rows)), where=undamped > 0),
         "weakness": rows.columns["weakness"],
         "generator": rows.columns["generator"],
         "seed": rows.columns["seed"],

@@ -40,7 +40,8 @@ def run(
         platform: The ports.
         conf: Trigger parameters, as Airflow's form gives them.
         run_key: Names the first run; by default the campaign's next ``<campaign>__it<n>``, so
-            that calling again after an interruption rejoins the same iteration.
+            that calling again after an interruption rejoins the same iteration, and runs only
+            what was left of the iterations asked for.
         wait: Called when people have to answer, before asking again; without it the error passes
             on to the caller, and a later call goes on from there.
 
@@ -48,10 +49,12 @@ def run(
         WaitingForPeople: If answers are missing and ``wait`` is None.
     """
     campaign = str(conf.get("campaign", ""))
-    if run_key is None:
-        run_key = f"{campaign}__it{platform.lineage.campaign(campaign).iterations}"
     finished: list[str] = []
-    following: Continuation | None = Continuation(run_key, dict(conf), "")
+    following: Continuation | None = (
+        _resumed(platform, campaign, conf)
+        if run_key is None
+        else Continuation(run_key, dict(conf), "")
+    )
     while following is not None and following.run_key is not None:
         iteration_id = begin(following.run_key, following.conf, platform)
         following = iterate(iteration_id, platform, wait=wait)
@@ -61,6 +64,20 @@ def run(
             with watched(platform.effects, "trigger", following.run_key):
                 pass
     return finished
+
+
+def _resumed(platform: Platform, campaign: str, conf: Mapping[str, Any]) -> Continuation:
+    """Return the run to start: the one the last commit decided on, if it was asked for alike."""
+    fresh = f"{campaign}__it{platform.lineage.campaign(campaign).iterations}"
+    committed = platform.reader.iterations(campaign)
+    if not committed or committed[-1]["next_run"] != fresh:
+        return Continuation(fresh, dict(conf), "")
+    before = dict(committed[-1]["overrides"])
+    remaining = int(before.pop("iterations", 1)) - 1
+    asked = {key: value for key, value in conf.items() if value is not None}
+    if {key: asked[key] for key in asked.keys() - {"campaign", "iterations"}} != before:
+        return Continuation(fresh, dict(conf), "")
+    return Continuation(fresh, {**before, "campaign": campaign, "iterations": remaining}, "")
 
 
 def iterate(iteration_id: str, platform: Platform, *, wait: Wait | None = None) -> Continuation:

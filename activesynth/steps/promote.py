@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from activesynth.domain.canonical import Array, canonical_json, sha256
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Metric
 from activesynth.domain.records import IterationCommit, MetricRow, StepRecord
 from activesynth.evaluation.gate import GateDecision, decide_gate
 from activesynth.steps.bundle import build_bundle
@@ -15,13 +17,13 @@ from activesynth.steps.evaluate import metrics, predict_all
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
-STEP = Step("promote")
+STEP = Step("promote", version=2)
 
 
 def promote(iteration_id: str, platform: Platform) -> StepRecord:
     """Score `gate` once, commit the iteration promoted or refused, and return the record.
 
-    This is the only step that reads the gate split.
+    This is the only step that scores a model on the gate split.
 
     Raises:
         ConflictError: If the head moved meanwhile or another attempt took the iteration over.
@@ -38,12 +40,23 @@ def _score(turn: Turn) -> StepRecord:
     head = turn.step("train").artifacts["model"]
     gate = turn.config.gate
     seed = turn.seed("gate")
+    # The purpose names the models: another attempt with other models is another read.
+    compared = sha256(canonical_json([head, *(d for ds in models.values() for d in ds)]))[:16]
     reads = turn.platform.lineage.count_split_read(
-        turn.ref.campaign, "gate", f"iteration {turn.ref.number}", turn.ref.number
+        turn.ref.campaign, "gate", f"iteration {turn.ref.number}, {compared}", turn.ref.number
     )
     exhausted = reads > gate.max_reads
 
     def compute(outputs: Outputs) -> None:
+        if exhausted:
+            reason = (
+                f"refused: the gate split was read {reads} times, more than `gate.max_reads` = "
+                f"{gate.max_reads}, and was not read again; go on in a new campaign with new "
+                "gate data"
+            )
+            outputs.json("decision", {"promoted": False, "reason": reason, "bounds": []})
+            outputs.facts.update(promoted=False, reason=reason, split_reads=reads)
+            return
         rows = load_split(turn.platform.objects, turn.manifest, "gate")
         probs = {arm: predict_all(turn, digests, rows.x) for arm, digests in models.items()}
         probs["head"] = predict_all(turn, [head], rows.x)
@@ -62,15 +75,17 @@ def _score(turn: Turn) -> StepRecord:
             resamples=turn.config.evaluation.resamples,
             seed=seed,
         )
-        promoted = decision.is_promoted and not exhausted
-        reason = decision.reason
-        if exhausted:
-            reason = (
-                f"the gate split was read {reads} times, more than `gate.max_reads` = "
-                f"{gate.max_reads}; register new gate data"
-            )
+        promoted, reason = decision.is_promoted, decision.reason
         if turn.step("retrain", _targeted(turn)).facts["synthetic_rows"] == 0:
             promoted, reason = False, f"there is no synthetic data to promote; {reason}"
+        loss = _deployed_loss(turn, named, rows.y, probs)
+        if promoted and loss > gate.margin:
+            promoted = False
+            reason = (
+                f"refused: the replicate that would be deployed is {loss:.4f} worse than head, "
+                f"beyond the margin of {gate.margin:.4f}, though the replicates' mean is not; "
+                f"{reason}"
+            )
         outputs.json("decision", _plain(decision, promoted, reason))
         outputs.facts["promoted"] = promoted
         outputs.facts["reason"] = reason
@@ -93,6 +108,15 @@ def _score(turn: Turn) -> StepRecord:
         compute=compute,
         seed=seed,
     )
+
+
+def _deployed_loss(
+    turn: Turn, named: dict[str, Metric], y: Array, probs: dict[str, Array]
+) -> float:
+    """Return by how much replicate 0 of `targeted`, which would serve, is worse than the head."""
+    metric = named[turn.config.evaluation.metric]
+    sign = 1.0 if metric.higher_is_better else -1.0
+    return sign * (metric(y, probs["head"][0]) - metric(y, probs["targeted"][0]))
 
 
 def _targeted(turn: Turn) -> int:
@@ -128,6 +152,8 @@ def _gate_metrics(turn: Turn, decision: dict[str, Any]) -> list[MetricRow]:
         )
         for bound in decision["bounds"]
     ]
+    if "superiority" not in decision:
+        return rows
     lift = decision["superiority"]
     name = f"{turn.config.evaluation.metric}_lift:{turn.config.evaluation.control}"
     rows.append(

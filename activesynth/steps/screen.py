@@ -114,7 +114,7 @@ def _verdicts(
     embedded = turn.step("embed").artifacts
     train = turn.artifacts.arrays(embedded["train"])
     if not len(rows):
-        return {"accepted": np.zeros(0, bool), "reason": np.zeros(0, "<U16")}
+        return _no_verdicts()
     vectors = embed_rows(
         turn, turn.state(embedded_encoder(turn)), rows.x, train["vectors"].shape[1]
     )
@@ -148,6 +148,18 @@ def _verdicts(
         "cluster": turn.platform.index.assign(
             turn.artifacts.arrays(embedded["codebook"])["centroids"], vectors
         ),
+    }
+
+
+def _no_verdicts() -> dict[str, Array]:
+    """Return the arrays of :func:`_verdicts` for no candidates at all."""
+    scores = ("entropy", "mutual_information", "variance", "distance", "label_probability")
+    return {
+        **{name: np.zeros(0) for name in scores},
+        "accepted": np.zeros(0, bool),
+        "reason": np.zeros(0, "<U16"),
+        "nearest": np.zeros(0, "<U32"),
+        "cluster": np.zeros(0, np.int64),
     }
 
 

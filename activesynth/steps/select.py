@@ -18,13 +18,14 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.sampling import draw_in_proportion
 
-STEP = Step("select")
+STEP = Step("select", version=2)
 
 
 def select(iteration_id: str, platform: Platform) -> StepRecord:
     """Write the selection: pool ids, ids to review, and the synthetic ids of both arms."""
     turn = open_turn(iteration_id, platform)
     model = turn.step("train").artifacts["model"]
+    judge = turn.step("judge").artifacts["judge"]
     screened = turn.step("screen").artifacts
     plan_digest = turn.step("plan").artifacts["plan"]
     embedded = turn.step("embed").artifacts
@@ -36,6 +37,7 @@ def select(iteration_id: str, platform: Platform) -> StepRecord:
         control = _untargeted(turn, screened, len(targeted), seed)
         pool = _ask(turn, model, seed)
         review = _review(targeted, turn.config.selection.review, seed)
+        outputs.arrays("predictions", _predictions(turn, model, judge, screened, pool + review))
         outputs.json(
             "selection",
             {"label": pool, "review": review, "targeted": targeted, "untargeted": control},
@@ -51,6 +53,7 @@ def select(iteration_id: str, platform: Platform) -> StepRecord:
         STEP,
         inputs={
             "model": model,
+            "judge": judge,
             "plan": plan_digest,
             "pool": embedded["pool"],
             **{name: screened[name] for name in sorted(screened)},
@@ -118,6 +121,26 @@ def _ask(turn: Turn, model: str, seed: int) -> list[str]:
     )
     chosen = strategy.select(context, settings.labels, seed=seed)
     return list(pool.ids[chosen].tolist())
+
+
+def _predictions(
+    turn: Turn, model: str, judge: str, screened: Any, ids: list[str]
+) -> dict[str, Array]:
+    """Predict what somebody is asked about, so that answering needs no model any more."""
+    pool = load_split(turn.platform.objects, turn.manifest, "pool")
+    candidates, _ = _candidates(turn, screened, "targeted")
+    position = {
+        sample: row for row, sample in enumerate([*pool.ids.tolist(), *candidates.ids.tolist()])
+    }
+    x = np.concatenate([pool.x, candidates.x])[[position[sample] for sample in ids]]
+    if not ids:
+        nothing = np.zeros((0, turn.classes))
+        return {"ids": np.zeros(0, "<U32"), "probs": nothing, "reference": nothing}
+    return {
+        "ids": np.array(ids),
+        "probs": turn.predictor(model).predict_proba(x),
+        "reference": turn.predictor(judge).predict_proba(x),
+    }
 
 
 def _review(targeted: list[str], count: int, seed: int) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from activesynth.domain.dataset_access import load_split, load_synthetic
 from activesynth.domain.documents import DatasetManifest
-from activesynth.domain.exchange import ArmContext, TrainingSet
+from activesynth.domain.exchange import ArmContext, State, TrainingSet
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import concatenate
@@ -16,7 +16,7 @@ from activesynth.targeting.weighting import class_balanced
 
 ENCODER = Step("encoder")
 JUDGE = Step("judge")
-BASE = Step("train")
+BASE = Step("train", version=2)
 
 
 def train(iteration_id: str, platform: Platform) -> StepRecord:
@@ -117,7 +117,14 @@ def _base(turn: Turn, encoder: str) -> StepRecord:
             seed=turn.seed("train"),
             progress=lambda done, total: turn.report("train", done, total),
         )
-        outputs.model("model", state, part=part.name, role="base", parameters=part.parameters)
+        facts = {**state.facts, "trained_on": parent}
+        outputs.model(
+            "model",
+            State(state.tensors, facts),
+            part=part.name,
+            role="base",
+            parameters=part.parameters,
+        )
 
     return execute(
         turn,

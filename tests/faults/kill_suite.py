@@ -73,8 +73,8 @@ def drive(platform: Platform, iterations: int) -> None:
     ingest(config, platform)
     done = platform.lineage.campaign(CAMPAIGN).iterations
     if done < iterations:
-        conf = {"campaign": CAMPAIGN, "iterations": iterations - done}
-        run(platform, conf=conf)
+        # The same command again, as a person would: the loop knows what is left of it.
+        run(platform, conf={"campaign": CAMPAIGN, "iterations": iterations})
     from activesynth.steps.decide import send_events
 
     send_events(platform)

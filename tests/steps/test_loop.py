@@ -311,3 +311,19 @@ def test_a_run_whose_iteration_was_marked_failed_may_still_finish_it(platform: P
     iterate(iteration, platform)
 
     assert open_turn(iteration, platform).record.state == "committed"
+
+
+def test_a_run_whose_iteration_was_marked_failed_may_still_ask_people(platform: Platform) -> None:
+    ingest(plane_config(annotation={"annotator": "people"}), platform)
+    iteration = begin("first", {"campaign": "plane"}, platform)
+    with pytest.raises(WaitingForPeople):
+        iterate(iteration, platform)
+    questions = platform.queue.pending("plane")
+    platform.lineage.fail_iteration(IterationRef.parse(iteration), "a task failed")
+
+    with pytest.raises(WaitingForPeople):
+        iterate(iteration, platform)
+
+    assert open_turn(iteration, platform).record.state == "waiting"
+    assert platform.queue.pending("plane") == questions
+    assert len(questions) == 13
