@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from activesynth.config.settings import Settings
 from activesynth.domain.registry import describe
 from activesynth.errors import ConfigurationError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+SomeShare = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+Items = TypeVar("Items", bound=tuple[Any, ...])
+
+
+def _distinct(items: Items) -> Items:
+    """Refuse a value given twice: results are kept by name, so one would hide the other."""
+    twice = sorted({item for item in items if items.count(item) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(map(str, twice))} is given more than once")
+    return items
+
+
+Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 
 
 class Section(BaseModel):
@@ -43,13 +56,16 @@ class Sampling(Section):
 
 
 class SplitShares(Section):
-    """Shares of the real rows per split; they must sum to 1."""
+    """Shares of the real rows per split; they must sum to 1.
 
-    train: Share = 0.2
+    Only ``pool`` and ``test`` may be left empty: every iteration reads the other four.
+    """
+
+    train: SomeShare = 0.2
     pool: Share = 0.2
-    guide: Share = 0.2
-    judge: Share = 0.1
-    gate: Share = 0.15
+    guide: SomeShare = 0.2
+    judge: SomeShare = 0.1
+    gate: SomeShare = 0.15
     test: Share = 0.15
     near_duplicate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
 
@@ -77,13 +93,17 @@ class Clusters(Section):
 
 
 class Diagnosis(Section):
-    """When a slice counts as weak."""
+    """When a slice counts as weak, and at which severities each corruption is tried."""
 
     margin: Share = 0.05
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     min_support: Positive = 10
-    corruptions: tuple[str, ...] = ("blur", "noise", "rotation", "occlusion")
-    severities: tuple[Share, ...] = (0.33, 0.66, 1.0)
+    corruptions: Names = ("blur", "noise", "rotation", "occlusion")
+    severities: Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        0.33,
+        0.66,
+        1.0,
+    )
 
 
 class Planning(Section):
@@ -115,26 +135,38 @@ class Selection(Section):
 
 
 class AnnotationSection(Section):
-    """Who answers, and how long a run waits for people."""
+    """Who answers, and how long a run waits for people.
+
+    The task that waits is ended after 90 days, counted from a moment before the questions are
+    asked; the wait must be over by then, so it is at least an hour shorter.
+    """
 
     annotator: str = "oracle"
     parameters: dict[str, Any] = {}
-    timeout_hours: Annotated[float, Field(gt=0.0)] = 72.0
+    timeout_hours: Annotated[float, Field(gt=0.0, le=90 * 24 - 1)] = 72.0
 
 
 class Training(Section):
-    """What all arms share: replicates, and the share of a batch that stays real."""
+    """What all arms share: replicates, and the share of a batch that stays real.
+
+    Under a half real is never allowed, and all real would leave synthetic rows without weight.
+    """
 
     replicates: Annotated[int, Field(ge=1, le=50)] = 3
-    real_share: Annotated[float, Field(ge=0.3, le=1.0)] = 0.6
+    real_share: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.6
 
 
 class Evaluation(Section):
-    """The primary metric, the control that lift is measured against, and the arms."""
+    """The primary metric, the control that lift is measured against, and the arms.
+
+    Which direction is better is the metric's own ``higher_is_better``. The gate goes by it, so
+    its bounds and its superiority read "larger is better" for ``nll`` and ``ece`` too; the lift
+    rows stay plain differences, where for those two a negative number is the good one.
+    """
 
     metric: str = "balanced_accuracy"
     control: str = "reweighted"
-    arms: tuple[str, ...] = ("real", "reweighted", "random", "targeted")
+    arms: Names = ("real", "reweighted", "random", "targeted")
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
 
     @model_validator(mode="after")
