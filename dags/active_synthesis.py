@@ -227,9 +227,10 @@ def decide(iteration_id: str) -> dict[str, Any] | None:
     return {"run_key": following.run_key, "conf": following.conf}
 
 
-@task(trigger_rule="one_failed", retries=0)
+# Not at the first failure: a shard that still runs would take the iteration up again.
+@task(trigger_rule="all_done")
 def release(iteration_id: str | None) -> None:
-    """Let another run take the iteration over, and fail this one."""
+    """Let another run take over an iteration that this one did not commit."""
     from activesynth_airflow.doorways import release_iteration
 
     release_iteration(iteration_id)

@@ -67,7 +67,8 @@ def fail(
 ) -> None:
     """Mark an open iteration failed, so that another run may take it over.
 
-    Only for a run that is really dead: what it still does is refused from then on.
+    Only for a run that is really dead: one that lives goes on with its next result, and is refused
+    from the moment another run has taken over.
     """
     from activesynth.domain.records import IterationRef
 

@@ -334,7 +334,10 @@ class LineageStore(Protocol):
         ...
 
     def fail_iteration(self, ref: IterationRef, reason: str) -> None:
-        """Mark an open iteration failed, so that another run may take it over."""
+        """Mark an open iteration failed, so that another run may take it over.
+
+        Until one does, the next result or question of its own run reopens it.
+        """
         ...
 
     def find_step(self, derivation_key: str) -> StepRecord | None:
@@ -410,7 +413,7 @@ class AnnotationQueue(Protocol):
     """Items waiting for people, and the append-only answers."""
 
     def enqueue(self, ref: IterationRef, items: Sequence[QueueItem]) -> None:
-        """Offer items once; repeating is harmless. Marks the iteration as waiting."""
+        """Offer items once; repeating is harmless. The iteration waits, also one that failed."""
         ...
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:

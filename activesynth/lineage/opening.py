@@ -75,6 +75,30 @@ def fail_iteration(connection: Connection, ref: IterationRef, reason: str) -> No
         _change(connection, row, {"state": "failed", "failure": reason})
 
 
+def resume_iteration(connection: Connection, ref: IterationRef, state: str) -> AnyRow:
+    """Put an uncommitted iteration into ``state``, held until the end; return it as it was.
+
+    Only its last holder can name its fence, so a failed iteration that is written to goes on.
+
+    Raises:
+        ConfigurationError: If there is none.
+        ConflictError: If it has been taken over, or has failed and the head has moved since.
+    """
+    # Shared, so that results do not wait for each other; a refresh waits, and so does a commit.
+    query = select(campaigns).where(campaigns.c.name == ref.campaign).with_for_update(read=True)
+    head = connection.execute(query).one_or_none()
+    row = lock_iteration(connection, ref)
+    if row.state == "failed" and head is not None and row.parent != head.head:
+        raise ConflictError(
+            f"iteration {ref.number} of campaign {ref.campaign!r} failed ({row.failure}), and the "
+            f"dataset has moved on since; start run {row.run_key!r} again from `begin`, or "
+            "trigger the campaign again."
+        )
+    if row.state not in ("committed", state):
+        _change(connection, row, {"state": state, "failure": None})
+    return row
+
+
 def _one(connection: Connection, *conditions: Any) -> AnyRow | None:
     return connection.execute(select(iterations).where(*conditions)).one_or_none()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, select
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.errors import ConflictError, InputError
 from activesynth.lineage.engine import Database
-from activesynth.lineage.locks import lock_iteration
+from activesynth.lineage.opening import resume_iteration
 from activesynth.lineage.queue_rows import (
     OF_ITERATION,
     STANDS,
@@ -40,23 +40,17 @@ class PostgresAnnotationQueue:
         self._database = database
 
     def enqueue(self, ref: IterationRef, items: Sequence[QueueItem]) -> None:
-        """Offer items once and mark the iteration as waiting.
+        """Offer items once and mark the iteration as waiting, also one that had failed.
 
         Raises:
-            ConflictError: If the iteration was taken over, or an item's id is already used by
-                another iteration.
+            ConflictError: If the iteration was taken over, it failed and the head has moved
+                since, or an item's id is already used by another iteration.
         """
         label = f"enqueue:{ref.campaign}:{ref.number}"
         with self._database.writing(label) as connection:
-            iteration = lock_iteration(connection, ref)
+            resume_iteration(connection, ref, "waiting" if items else "open")
             for position, item in enumerate(items):
                 offer(connection, ref, position, item)
-            if iteration.state == "open" and items:
-                connection.execute(
-                    update(iterations)
-                    .where(iterations.c.campaign == ref.campaign, iterations.c.number == ref.number)
-                    .values(state="waiting")
-                )
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         """Return unanswered items of the active iteration, in queue order."""

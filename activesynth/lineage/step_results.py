@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import IterationRef, StepRecord
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.lineage.locks import AnyRow, lock_iteration
+from activesynth.lineage.locks import AnyRow
+from activesynth.lineage.opening import resume_iteration
 from activesynth.lineage.plain import plain
 from activesynth.lineage.rows import step_record
-from activesynth.lineage.schema import artifact_edges, artifacts, iterations, steps
+from activesynth.lineage.schema import artifact_edges, artifacts, steps
 
 
 def find_step(connection: Connection, derivation_key: str) -> StepRecord | None:
@@ -63,15 +64,9 @@ def record_step(connection: Connection, ref: IterationRef, record: StepRecord) -
     Raises:
         ConflictError: If the iteration was taken over, or is committed with another result.
     """
-    iteration = lock_iteration(connection, ref)
+    iteration = resume_iteration(connection, ref, "open")
     if iteration.state == "committed" and _is_recorded(connection, ref, record):
         return
-    if iteration.state == "waiting":
-        connection.execute(
-            update(iterations)
-            .where(iterations.c.campaign == ref.campaign, iterations.c.number == ref.number)
-            .values(state="open")
-        )
     _write(connection, ref, record)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from activesynth.config.campaign import read_campaign
 from activesynth.config.settings import Settings
@@ -38,11 +38,19 @@ def are_answers_in(iteration_id: str) -> bool:
 
 
 def release_iteration(iteration_id: str | None) -> None:
-    """Mark the iteration failed so that another run may take it over, and fail this run."""
+    """Mark an iteration that was not committed failed, so that another run may take it over.
+
+    Raises:
+        AirflowFailException: Where it was not committed, so that the run fails visibly.
+        AirflowSkipException: Where it was.
+    """
     if iteration_id is None:
         raise AirflowFailException("no iteration was opened; the log of `begin` says why.")
+    ref = IterationRef.parse(iteration_id)
     with open_platform() as platform:
-        platform.lineage.fail_iteration(IterationRef.parse(iteration_id), "a task failed")
+        if platform.lineage.iteration(ref).state == "committed":
+            raise AirflowSkipException(f"iteration {iteration_id} is committed and stays so.")
+        platform.lineage.fail_iteration(ref, "a task failed")
     raise AirflowFailException(
         f"iteration {iteration_id} failed; the failed task's log says why. Clear that task to go "
         "on, or trigger the campaign again: recorded steps are reused either way."

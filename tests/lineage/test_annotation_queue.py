@@ -6,10 +6,16 @@ from collections.abc import Callable
 
 import pytest
 
-from activesynth.domain.records import Annotation, IterationRecord, QueueItem
+from activesynth.domain.records import (
+    Annotation,
+    Bundle,
+    IterationRecord,
+    QueueItem,
+    VersionRow,
+)
 from activesynth.errors import ConfigurationError, ConflictError, InputError
 from activesynth.lineage.lineage import Lineage
-from lineage_cases import make_campaign, make_commit, make_step
+from lineage_cases import ROOT, make_campaign, make_commit, make_step
 
 ITEMS = tuple(
     QueueItem(f"item-{row}", f"sample-{row}", "label", "shard", row, None) for row in (2, 0, 1)
@@ -149,6 +155,20 @@ def test_after_a_take_over_only_items_offered_again_are_asked_and_answers_still_
     assert given(lineage, taken) == [("item-0", 3, "ann")]
     with pytest.raises(ConflictError, match="taken over"):
         lineage.queue.enqueue(opened.ref, ITEMS)
+
+
+def test_questions_reopen_a_failed_iteration_and_keep_a_refresh_out(
+    lineage: Lineage, opened: IterationRecord
+) -> None:
+    refreshed = Bundle(version=VersionRow("refreshed", ROOT, "refresh", {"train": 3}))
+    lineage.store.fail_iteration(opened.ref, "screen failed")
+
+    lineage.queue.enqueue(opened.ref, ITEMS)
+
+    assert lineage.store.iteration(opened.ref).state == "waiting"
+    assert tuple(lineage.queue.pending("digits")) == ITEMS
+    with pytest.raises(ConflictError, match="waiting under run 'run-0'"):
+        lineage.store.commit_version("digits", refreshed, expected_head=ROOT)
 
 
 def test_an_item_of_another_iteration_cannot_be_offered_again(

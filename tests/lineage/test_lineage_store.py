@@ -142,6 +142,34 @@ def test_recording_a_step_again_replaces_its_result_artifacts_and_edges(lineage:
     assert attempts == 2
 
 
+def test_a_recorded_step_reopens_a_failed_iteration_and_keeps_others_out(
+    lineage: Lineage,
+) -> None:
+    make_campaign(lineage.store)
+    ref = lineage.store.open_iteration("digits", "run-0", {}).ref
+    lineage.store.fail_iteration(ref, "a task failed")
+
+    lineage.store.record_step(ref, make_step())
+
+    assert lineage.store.iteration(ref).state == "open"
+    with pytest.raises(ConflictError, match="'run-0' holds iteration 0"):
+        lineage.store.open_iteration("digits", "run-1", {})
+
+
+def test_a_failed_iteration_that_the_dataset_has_left_behind_is_not_reopened(
+    lineage: Lineage,
+) -> None:
+    make_campaign(lineage.store)
+    ref = lineage.store.open_iteration("digits", "run-0", {}).ref
+    lineage.store.fail_iteration(ref, "a task failed")
+    refreshed = Bundle(version=VersionRow("refreshed", ROOT, "refresh", {"train": 3}))
+    lineage.store.commit_version("digits", refreshed, expected_head=ROOT)
+
+    with pytest.raises(ConflictError, match=r"moved on since; start run 'run-0' again"):
+        lineage.store.record_step(ref, make_step())
+    assert lineage.store.open_iteration("digits", "run-0", {}).parent == "refreshed"
+
+
 def test_shards_of_a_step_come_back_by_shard(lineage: Lineage) -> None:
     make_campaign(lineage.store)
     ref = lineage.store.open_iteration("digits", "run-0", {}).ref
@@ -302,7 +330,7 @@ def test_a_server_that_refuses_connections_is_a_passing_failure_without_the_pass
 def test_a_database_without_our_schema_says_how_to_migrate_it(empty_database_url: str) -> None:
     lineage = open_lineage(empty_database_url, Unwatched())
 
-    with pytest.raises(PlatformStateError, match="migrate it"):
+    with pytest.raises(PlatformStateError, match="activesynth database upgrade"):
         lineage.store.campaign("digits")
     lineage.close()
 
