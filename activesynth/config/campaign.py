@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from activesynth.config.cron import check_schedule
 from activesynth.config.settings import Settings
 from activesynth.domain.registry import describe
 from activesynth.errors import ConfigurationError
@@ -201,7 +202,7 @@ class Loop(Section):
 class Refresh(Section):
     """The nightly refresh: cron in UTC, and whether a changed dataset starts an iteration."""
 
-    schedule: str | None = None
+    schedule: Annotated[str, AfterValidator(check_schedule)] | None = None
     triggers_iteration: bool = False
     max_drift: Share = 0.2
 

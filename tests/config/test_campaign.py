@@ -74,3 +74,13 @@ def test_the_limits_themselves_are_allowed() -> None:
 
     assert config.training.real_share == 0.5
     assert config.diagnosis.corruptions == ()
+
+
+def test_a_schedule_that_is_no_cron_is_refused_with_file_and_field() -> None:
+    with pytest.raises(ConfigurationError, match=r"toy.yaml: `refresh.schedule.*five cron fields"):
+        parse(refresh={"schedule": "every night"})
+
+
+def test_a_schedule_is_kept_as_it_was_written() -> None:
+    assert parse(refresh={"schedule": "0 2 * * MON-FRI"}).refresh.schedule == "0 2 * * MON-FRI"
+    assert parse(refresh={"schedule": None}).refresh.schedule is None
