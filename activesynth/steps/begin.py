@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from activesynth.config.campaign import CampaignConfig
-from activesynth.config.trigger import Trigger, parse_trigger
+from activesynth.config.campaign import CampaignConfig, parse_campaign
+from activesynth.config.trigger import Trigger, apply_trigger, parse_trigger
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
 from activesynth.domain.registry import Catalog
@@ -39,13 +39,15 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
         ConflictError: If another run has an iteration of this campaign open.
     """
     trigger = parse_trigger(conf)
-    check_parts(platform.parts, CampaignConfig.model_validate(_config(platform, trigger)))
+    config = _config(platform, trigger)
+    check_parts(platform.parts, config)
+    done = platform.reader.iterations(trigger.campaign)
+    if run_key not in {str(row["run_key"]) for row in done}:
+        _refuse_overspending(platform, config, len(done))
     overrides = trigger.model_dump(exclude={"campaign"}, exclude_none=True)
     record = platform.lineage.open_iteration(trigger.campaign, run_key, overrides)
     turn = open_turn(str(record.ref), platform)
     try:
-        if record.state != "committed":
-            _refuse_overspending(turn)
         _look_around(turn)
     except TransientError:
         raise
@@ -82,7 +84,7 @@ def _look_around(turn: Turn) -> None:
         settings={"alpha": alpha},
         compute=compute,
     )
-    spent, expected = _minutes(turn)
+    spent, expected = _minutes(turn.platform, turn.ref.campaign)
     logger.info(
         "begin iteration=%s smallest_detectable_lift=%.3f expected_minutes=%s spent_minutes=%.1f "
         "cap_minutes=%g",
@@ -117,18 +119,15 @@ def check_parts(parts: Catalog, config: CampaignConfig) -> None:
         parts.check("arm", name, {})
 
 
-def _config(platform: Platform, trigger: Trigger) -> dict[str, Any]:
-    from activesynth.config.campaign import parse_campaign
-    from activesynth.config.trigger import apply_trigger
-
+def _config(platform: Platform, trigger: Trigger) -> CampaignConfig:
     recorded = platform.lineage.campaign(trigger.campaign).config
     config = parse_campaign(recorded, f"campaign {trigger.campaign!r}")
-    return apply_trigger(config, trigger.model_dump()).model_dump()
+    return apply_trigger(config, trigger.model_dump())
 
 
-def _minutes(turn: Turn) -> tuple[float, float | None]:
+def _minutes(platform: Platform, campaign: str) -> tuple[float, float | None]:
     """Return the minutes spent so far, and those of the last iteration, which this may cost."""
-    costs = turn.platform.reader.step_costs(turn.ref.campaign)
+    costs = platform.reader.step_costs(campaign)
     spent = sum(float(row["seconds"]) for row in costs) / 60.0
     if not costs:
         return 0.0, None
@@ -136,30 +135,30 @@ def _minutes(turn: Turn) -> tuple[float, float | None]:
     return spent, sum(float(r["seconds"]) for r in costs if r["iteration"] == last) / 60.0
 
 
-def _refuse_overspending(turn: Turn) -> None:
-    """Hold the campaign to its caps before any work is done."""
-    campaign, loop = turn.ref.campaign, turn.config.loop
-    spent, expected = _minutes(turn)
+def _refuse_overspending(platform: Platform, config: CampaignConfig, done: int) -> None:
+    """Hold the campaign to its caps before an iteration is opened."""
+    campaign, loop = config.name, config.loop
+    spent, expected = _minutes(platform, campaign)
     if spent + (expected or 0.0) > loop.max_minutes:
         raise ConfigurationError(
             f"campaign {campaign!r} has used {spent:.1f} minutes and another iteration takes "
             f"about {expected or 0.0:.1f}, over `loop.max_minutes` = {loop.max_minutes:g}; raise "
             "it to go on."
         )
-    if turn.ref.number >= loop.max_iterations:
+    if done >= loop.max_iterations:
         raise ConfigurationError(
-            f"campaign {campaign!r} has done {turn.ref.number} iterations, which is "
-            f"`loop.max_iterations` = {loop.max_iterations}; raise it to go on."
+            f"campaign {campaign!r} has done {done} iterations, and `loop.max_iterations` is "
+            f"{loop.max_iterations}; raise it to go on."
         )
-    wanted = labels_bought(turn) + turn.config.selection.labels
-    if turn.config.selection.labels and wanted > loop.max_labels:
+    wanted = labels_bought(platform, campaign) + config.selection.labels
+    if config.selection.labels and wanted > loop.max_labels:
         raise ConfigurationError(
             f"campaign {campaign!r} would have bought {wanted} labels after this iteration, over "
             f"`loop.max_labels` = {loop.max_labels}; raise it, or ask for fewer labels."
         )
 
 
-def labels_bought(turn: Turn) -> int:
+def labels_bought(platform: Platform, campaign: str) -> int:
     """Return how many labels the committed iterations bought."""
-    history = turn.platform.lineage.metric_history(turn.ref.campaign, "labels_bought", "base")
-    return int(sum(value for _, value in history))
+    rows = platform.reader.metrics(campaign)
+    return int(sum(float(row["value"]) for row in rows if row["name"] == "labels_bought"))

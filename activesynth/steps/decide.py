@@ -53,7 +53,9 @@ def next_run(turn: Turn) -> tuple[str | None, str]:
         return None, "The iterations that were asked for are done"
     if number + 1 >= loop.max_iterations:
         return None, f"The campaign reached `loop.max_iterations` = {loop.max_iterations}"
-    bought = labels_bought(turn) + int(turn.step("integrate").facts["labels_bought"])
+    bought = labels_bought(turn.platform, turn.ref.campaign) + int(
+        turn.step("integrate").facts["labels_bought"]
+    )
     if bought + turn.config.selection.labels > loop.max_labels:
         return None, f"The next labels would exceed `loop.max_labels` = {loop.max_labels}"
     if has_converged(_uncertain_shares(turn), loop.min_reduction, loop.patience):

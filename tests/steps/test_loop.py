@@ -327,3 +327,103 @@ def test_a_run_whose_iteration_was_marked_failed_may_still_ask_people(platform: 
     assert open_turn(iteration, platform).record.state == "waiting"
     assert platform.queue.pending("plane") == questions
     assert len(questions) == 13
+
+
+def test_asking_again_after_an_interruption_runs_only_what_was_left(platform: Platform) -> None:
+    ingest(plane_config(), platform)
+    first = begin("plane__it0", {"campaign": "plane", "iterations": 2}, platform)
+    iterate(first, platform)
+
+    rest = run(platform, conf={"campaign": "plane", "iterations": 2})
+
+    assert rest == ["plane:1:1"]
+    assert platform.lineage.campaign("plane").iterations == 2
+
+
+def test_caps_of_iterations_and_labels_refuse_before_any_work(platform: Platform) -> None:
+    start(platform, loop={"max_iterations": 1, "max_labels": 12, "patience": 100})
+
+    with pytest.raises(ConfigurationError, match=r"loop\.max_iterations"):
+        begin("plane__it1", {"campaign": "plane"}, platform)
+    ingest(plane_config(loop={"max_iterations": 5, "max_labels": 12, "patience": 100}), platform)
+    with pytest.raises(ConfigurationError, match=r"loop\.max_labels"):
+        begin("plane__it1", {"campaign": "plane"}, platform)
+
+    assert begin("plane__it1", {"campaign": "plane", "labels": 0}, platform).startswith("plane:1")
+
+
+def test_an_exhausted_gate_is_not_scored_again(platform: Platform) -> None:
+    _, second = start(platform, iterations=2, gate={"margin": 1.0, "guarded": {}, "max_reads": 1})
+
+    rows = [r for r in platform.reader.metrics("plane", 1) if r["split"] == "gate"]
+
+    assert [row["name"] for row in rows] == ["detectable_lift"]
+    assert "not read again" in str(second.record.reason)
+
+
+def test_an_iteration_without_candidates_ends_well(platform: Platform) -> None:
+    # So few rows that the synthetic budget rounds to nothing.
+    (turn,) = start(platform, plan={"growth": 0.001})
+
+    assert turn.record.state == "committed"
+    assert turn.step("integrate").facts["synthetic"] == {"targeted": 0, "untargeted": 0}
+    assert "no synthetic data" in str(turn.record.reason)
+
+
+def test_new_rows_after_a_refusal_without_labels_do_not_stop_the_next_iteration(
+    platform: Platform,
+) -> None:
+    from activesynth.operations.refresh import refresh
+
+    quiet = {**REFUSE, "selection": {"strategy": "margin", "labels": 0, "review": 0}}
+    config = {"sampling": {"long_tail": 1}, **quiet}
+    (first,) = start(platform, **config)
+    head_model = platform.lineage.campaign("plane").head_model
+    more = {"name": "plane", "parameters": {"rows": 660}}
+    ingest(plane_config(source=more, **config), platform)
+    added = refresh("plane", "2026-03-01", platform)
+    (iteration,) = run(platform, conf={"campaign": "plane"})
+
+    turn = open_turn(iteration, platform)
+    assert first.record.decision == "refused"
+    assert added.created
+    assert turn.step("train").artifacts["model"] == head_model
+    assert turn.record.state == "committed"
+
+
+def test_bought_labels_and_corrected_ones_stand_in_lineage(platform: Platform) -> None:
+    (turn,) = start(platform)
+
+    answers = turn.artifacts.json(turn.step("annotate").artifacts["answers"])
+    bought = [a for a in answers if a["action"] == "relabel" and a["label"] is not None]
+    assert bought
+    for answer in bought:
+        rows = platform.reader.sample(answer["sample"])
+        assert {row["label"] for row in rows} == {answer["label"]}
+
+
+def test_a_version_lists_all_its_splits(platform: Platform) -> None:
+    start(platform)
+    head = str(platform.lineage.campaign("plane").head)
+
+    ancestry = platform.reader.ancestry(head)
+
+    assert set(ancestry[0]["rows"]) >= {"train", "pool", "guide", "judge", "gate", "test"}
+
+
+def test_a_plateau_takes_weight_from_a_branch_that_is_at_its_cap() -> None:
+    from activesynth.arms.synthetic import TargetedArm
+    from activesynth.domain.exchange import ArmContext
+    from activesynth.domain.samples import SampleSet
+
+    def share(damping: float) -> float:
+        ids = np.array([str(n) for n in range(40)])
+        y = np.zeros(40, np.int64)
+        rows = SampleSet(ids, np.zeros((40, 2), np.float32), y, ids)
+        weights = {"weight": np.full(40, 9.0 * damping), "damping": np.full(40, damping)}
+        synthetic = SampleSet(ids, rows.x, y, ids, weights)
+        built = TargetedArm().build(ArmContext(rows, synthetic, None, y, y, 1, 0.6))
+        return float(built.weight[built.is_synthetic].sum() / built.weight.sum())
+
+    assert share(1.0) == pytest.approx(0.4)
+    assert share(0.5) == pytest.approx(0.25)
