@@ -61,7 +61,9 @@ def open_iteration(
         raise ConflictError(
             f"run {active.run_key!r} holds iteration {active.number} of campaign {campaign!r} "
             f"({active.state} since {active.opened_at:%Y-%m-%d %H:%M} UTC); wait until it ends, "
-            f"or, if it is dead, mark that run failed and start {run_key!r} again."
+            "or, if its run is dead, give it up by `activesynth iteration fail "
+            f'{campaign}:{active.number}:{active.fence} --reason "its run is dead"` and start '
+            f"{run_key!r} again."
         )
     changes = {"run_key": run_key, "overrides": plain(overrides)}
     _restart(connection, head, active, {**changes, "config_version": head.config_version})

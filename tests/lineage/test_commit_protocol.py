@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from activesynth.cli import main
 from activesynth.domain.effects import EffectKind
 from activesynth.domain.records import (
     Bundle,
@@ -99,10 +101,23 @@ def test_the_same_run_rejoins_its_iteration_also_after_its_commit(
 
 
 def test_another_run_is_told_who_holds_the_iteration_and_the_way_out(
-    lineage: Lineage, opened: IterationRecord
+    lineage: Lineage,
+    opened: IterationRecord,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ConflictError, match=r"'run-0' holds iteration 0.*mark that run failed"):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACTIVESYNTH_DATABASE_URL", database_url)
+    with pytest.raises(ConflictError, match="'run-0' holds iteration 0") as refused:
         lineage.store.open_iteration("digits", "run-1", {})
+
+    command = shlex.split(str(refused.value).split("`")[1])
+    code = main(command[1:])
+
+    assert command[:4] == ["activesynth", "iteration", "fail", str(opened.ref)]
+    assert code == 0
+    assert lineage.store.open_iteration("digits", "run-1", {}).ref.fence == 2
 
 
 def test_of_many_runs_that_open_at_once_one_wins(lineage: Lineage) -> None:
