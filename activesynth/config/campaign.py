@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from activesynth.config.cron import check_schedule
 from activesynth.config.settings import Settings
+from activesynth.config.yaml_file import read_yaml
 from activesynth.domain.registry import describe
 from activesynth.errors import ConfigurationError
 
+logger = logging.getLogger(__name__)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 SomeShare = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -252,19 +254,16 @@ def read_campaign(path: Path) -> CampaignConfig:
     """Read and check a campaign file.
 
     Raises:
-        ConfigurationError: If the file is missing, is no YAML, or is not a valid campaign.
+        ConfigurationError: If the file is missing, cannot be read, is no YAML, gives a key twice,
+            or is not a valid campaign.
     """
     try:
-        text = path.read_text()
+        document = read_yaml(path)
     except FileNotFoundError:
         there = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ConfigurationError(
             f"no campaign file {path}; there are: {', '.join(there) or 'none'}."
         ) from None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: not readable as YAML: {error}") from error
     config = parse_campaign(document, str(path))
     if config.name != path.stem:
         raise ConfigurationError(
@@ -280,13 +279,14 @@ def campaign_names(folder: Path | None = None) -> list[str]:
 
 
 def read_named(name: str) -> CampaignConfig | None:
-    """Read a campaign by name, or return None where its file is not valid.
+    """Read a campaign by name, or return None where its file is not valid, and log why.
 
-    For DAG files, where one broken campaign must not take the others away.
+    For DAG files, where one broken campaign must not take the others away: nothing is raised.
     """
     try:
         return read_campaign(Settings.read().campaigns / f"{name}.yaml")
-    except ConfigurationError:
+    except Exception as error:
+        logger.warning("campaign %s is left out: %s", name, error)
         return None
 
 
