@@ -43,6 +43,9 @@ class RowReader:
     def ancestry(self, version: str) -> list[Row]:
         return []
 
+    def models(self, campaign: str) -> list[Row]:
+        return []
+
     def step_costs(self, campaign: str) -> list[Row]:
         return self.cost_rows
 

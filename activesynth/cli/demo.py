@@ -93,10 +93,13 @@ def run_iterations(client: AirflowClient, numbers: range) -> None:
 def present(platform: Platform, config: CampaignConfig, info: PlatformInfo, numbers: range) -> None:
     """Print the results, and where to look next."""
     from activesynth.cli.reports import write
-    from activesynth.cli.results import print_campaign
+    from activesynth.cli.results import print_campaign, print_final
 
     print_campaign(platform, config, only=set(numbers) or None)
-    print(f"\nReport   {write(platform, config)}")
+    path, final = write(platform, config, test=True)
+    if final is not None:
+        print_final(final)
+    print(f"\nReport   {path}")
     print(f"Airflow  {info.url}   user {info.user}, password {info.password}")
     print("\nAsk PostgreSQL (`.venv/bin/activesynth psql`), for example")
     for title, query in example_queries(platform):

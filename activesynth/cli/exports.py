@@ -71,7 +71,7 @@ def model(
         if chosen is None:
             raise ConfigurationError(
                 f"campaign {campaign!r} has no promoted model now: the gate refused the last one. "
-                "Name another with --model; the table activesynth.models lists them."
+                f"`activesynth show models {campaign} --json` lists others; name one with --model."
             )
         export_model(chosen, platform, folder, campaign=campaign)
     if as_json:

@@ -12,6 +12,7 @@ from activesynth.cli.output import print_table
 if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
     from activesynth.domain.platform import Platform
+    from activesynth.experiments.final_test import FinalTest
     from activesynth.experiments.summary import CampaignSummary, IterationSummary
 
 
@@ -69,6 +70,21 @@ def print_words(summary: CampaignSummary) -> None:
             print(f"\n{title}")
             for sentence in sentences:
                 print(fill(f"  - {sentence}", WIDTH, subsequent_indent="    "))
+
+
+def print_final(final: FinalTest) -> None:
+    """Print what the guarded `test` split says: a table, then plain words."""
+    from activesynth.experiments.final_test import final_words
+    from activesynth.experiments.words import interval
+
+    print("\nOn the guarded test split")
+    names = list(next(iter(final.scores.values())))
+    print_table(
+        ("model", *names),
+        ((name, *(interval(row[one]) for one in names)) for name, row in final.scores.items()),
+    )
+    for sentence in final_words(final):
+        print(fill(f"  - {sentence}", WIDTH, subsequent_indent="    "))
 
 
 def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, str]]:

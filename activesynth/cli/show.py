@@ -130,6 +130,16 @@ def metrics(
     print_rows(rows, as_json=as_json, empty=f"campaign {campaign!r} has no such metrics.")
 
 
+@app.command("models")
+def models(campaign: Campaign, iteration: Iteration = None, as_json: AsJson = False) -> None:
+    """Show the models that iterations trained; `export model --model DIGEST` writes one."""
+    with connected(campaign) as platform:
+        found = platform.reader.models(campaign)
+    rows = [row for row in found if iteration is None or row["iteration"] == iteration]
+    empty = f"campaign {campaign!r} has no models on record."
+    print_rows(rows, as_json=as_json, empty=empty)
+
+
 @app.command("costs")
 def costs(campaign: Campaign, as_json: AsJson = False) -> None:
     """Show seconds, device and peak memory per iteration and step."""

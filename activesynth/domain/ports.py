@@ -474,6 +474,10 @@ class LineageReader(Protocol):
         """Return the version and its ancestors up to the root."""
         ...
 
+    def models(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
+        ...
+
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""
         ...

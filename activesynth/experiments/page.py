@@ -108,6 +108,20 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 {{ sentences("What this data could not have shown", report.words.limits) }}
 </section>
 
+{% if report.final %}
+<section><h2>On the guarded test split</h2>
+<ul>{% for line in final_words %}<li>{{ line }}</li>{% endfor %}</ul>
+<div class="wide"><table class="narrow">
+<tr><th>model</th>{% for metric in summary.shown_metrics %}<th>{{ metric }}</th>{% endfor %}</tr>
+{% for name, row in report.final.scores.items() %}
+<tr><td>{{ name }}</td>
+{% for metric in summary.shown_metrics %}
+<td class="number">{{ row[metric] | interval }}</td>
+{% endfor %}</tr>
+{% endfor %}
+</table></div></section>
+{% endif %}
+
 {% if summary.iterations %}
 <section><h2>What the gate decided</h2><div class="wide"><table>
 <tr><th>iteration</th><th>decision</th><th>reason</th><th>lift on gate</th><th>version</th></tr>

@@ -14,6 +14,7 @@ from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.errors import PlatformStateError
 from activesynth.experiments import plots
+from activesynth.experiments.final_test import FinalTest, final_words, score_test
 from activesynth.experiments.gallery import Gallery, galleries
 from activesynth.experiments.page import PAGE
 from activesynth.experiments.summary import CampaignSummary, summarise
@@ -24,17 +25,24 @@ _WEAKNESS_COLUMNS = ("iteration", "title", "kind", "state", "gap", "low", "high"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the page shows."""
+    """Everything the page shows; ``final`` only where the guarded `test` split was asked for."""
 
     summary: CampaignSummary
     words: PlainWords
     weaknesses: Sequence[Mapping[str, Any]]
     galleries: tuple[Gallery, ...]
     written: datetime
+    final: FinalTest | None = None
 
 
-def collect(platform: Platform, config: CampaignConfig) -> Report:
-    """Read a campaign's committed rows and the pictures that belong to them."""
+def collect(platform: Platform, config: CampaignConfig, *, test: bool = False) -> Report:
+    """Read a campaign's committed rows and the pictures that belong to them.
+
+    Args:
+        platform: The ports.
+        config: The campaign.
+        test: Score the guarded `test` split too, which is counted.
+    """
     summary = summarise_campaign(platform, config)
     numbers = [turn.number for turn in summary.iterations]
     return Report(
@@ -43,6 +51,7 @@ def collect(platform: Platform, config: CampaignConfig) -> Report:
         platform.reader.weaknesses(config.name),
         _galleries(platform, config.name, numbers),
         platform.clock.now(),
+        score_test(platform, config) if test else None,
     )
 
 
@@ -70,6 +79,7 @@ def render(report: Report) -> str:
         summary=report.summary,
         arms=list(dict.fromkeys(a for t in report.summary.iterations for a in t.arms)),
         weakness_columns=_WEAKNESS_COLUMNS,
+        final_words=final_words(report.final) if report.final else (),
         figures=_figures(report.summary),
         plotly=_plotly(),
         script_json=_script_json,

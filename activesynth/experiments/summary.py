@@ -13,7 +13,7 @@ ARM_METRICS = ("balanced_accuracy", "macro_f1")
 """Shown for every arm beside the campaign's primary metric."""
 
 TARGETED = "targeted"
-_ARM_ORDER = ("real", "reweighted", "random", TARGETED)
+ARM_ORDER = ("real", "reweighted", "random", TARGETED)
 _PAGE = 1000
 
 Row = Mapping[str, Any]
@@ -237,7 +237,7 @@ def _arms(rows: Iterable[Row], metric: str) -> dict[str, dict[str, Estimate]]:
     for row in rows:
         if row["split"] == "guide":
             arms.setdefault(str(row["arm"]), {})[str(row["name"])] = _estimate(row)
-    order = [*(arm for arm in _ARM_ORDER if arm in arms), *sorted(arms)]
+    order = [*(arm for arm in ARM_ORDER if arm in arms), *sorted(arms)]
     return {arm: arms[arm] for arm in dict.fromkeys(order) if metric in arms[arm]}
 
 

@@ -141,7 +141,7 @@ def test_the_next_run_goes_on_with_the_next_iteration(shell: Shell) -> None:
     [
         ("campaigns",),
         *((noun, CAMPAIGN) for noun in ("iterations", "weaknesses", "samples", "lineage")),
-        *((noun, CAMPAIGN) for noun in ("metrics", "costs")),
+        *((noun, CAMPAIGN) for noun in ("metrics", "models", "costs")),
     ],
     ids=lambda words: words[0],
 )
@@ -222,7 +222,17 @@ def test_the_report_is_one_file(shell: Shell) -> None:
     path = Path(shell("report", CAMPAIGN).stdout.strip())
 
     assert path == shell.folder / ".activesynth" / "reports" / f"{CAMPAIGN}.html"
-    assert "iteration" in path.read_text()
+    assert "guarded test split" not in path.read_text()
+
+
+def test_the_guarded_split_is_scored_where_it_is_asked_for_and_counted_once(shell: Shell) -> None:
+    first, again = (shell("report", CAMPAIGN, "--test").stdout for _ in range(2))
+
+    path = Path(first.splitlines()[0])
+    assert first == again
+    assert re.search(r"^ head +0\.\d", first, re.MULTILINE)
+    assert "test was read 1 time." in first
+    assert "guarded test split" in path.read_text()
 
 
 def test_a_campaign_that_does_not_exist_ends_with_2_and_names_those_that_do(
