@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activesynth.domain.registry import describe
@@ -30,21 +31,22 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = None
     s3_secure: bool = True
     s3_region: str = "us-east-1"
-    s3_timeout_seconds: float = 10.0
-    s3_attempts: int = 4
-    threads: int = 1
-    device: str = "auto"
+    s3_timeout_seconds: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 10.0
+    s3_attempts: Annotated[int, Field(ge=1)] = 4
+    threads: Annotated[int, Field(ge=1)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @classmethod
     def read(cls) -> Settings:
         """Read the environment.
 
         Raises:
-            ConfigurationError: If a variable has a value that cannot be used.
+            ConfigurationError: Naming each variable whose value cannot be used.
         """
         try:
             return cls()
         except ValidationError as error:
+            wrong = ", ".join(f"ACTIVESYNTH_{item['loc'][0]}".upper() for item in error.errors())
             raise ConfigurationError(
-                f"environment variables ACTIVESYNTH_*: {describe(error, '')}."
+                f"environment variables {wrong}: {describe(error, '')}."
             ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from activesynth.config.settings import Settings
@@ -11,12 +13,15 @@ from activesynth.domain.ports import ObjectStore
 from activesynth.errors import ConfigurationError
 from activesynth.storage.directory import DirectoryObjectStore
 
+Opened = TypeVar("Opened")
+
 
 def open_store(settings: Settings, effects: Effects) -> ObjectStore:
     """Open the store of ``settings.objects_url``, or ``<home>/objects`` when that is unset.
 
     Raises:
-        ConfigurationError: If the address is of another kind, or S3 lacks endpoint or keys.
+        ConfigurationError: If the address is of another kind, or S3 lacks endpoint or keys or is
+            given what is none; names the variable.
     """
     if settings.objects_url is None:
         return DirectoryObjectStore(settings.home / "objects", effects)
@@ -33,37 +38,57 @@ def open_store(settings: Settings, effects: Effects) -> ObjectStore:
 
 def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> ObjectStore:
     # The client costs a fifth of a second to import, which a folder store should not pay.
+    from minio import Minio
+    from minio.helpers import check_bucket_name
+
     from activesynth.storage.s3 import Bucket, S3ObjectStore
 
     endpoint, key, secret = settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key
-    if endpoint is None or key is None or secret is None:
+    if not endpoint or not key or not secret:
         needed = {
             "ACTIVESYNTH_S3_ENDPOINT": endpoint,
             "ACTIVESYNTH_S3_ACCESS_KEY": key,
             "ACTIVESYNTH_S3_SECRET_KEY": secret,
         }
-        absent = [name for name, value in needed.items() if value is None]
+        absent = [name for name, value in needed.items() if not value]
         raise ConfigurationError(
             f"objects are at s3://{bucket}, but {', '.join(absent)} is not set; set all of "
             f"{', '.join(needed)}."
         )
+    _tried(
+        "ACTIVESYNTH_OBJECTS_URL",
+        settings.objects_url,
+        lambda: check_bucket_name(bucket),
+        "write s3://bucket/prefix with a name of 3 to 63 lower-case letters, digits and hyphens",
+    )
+    _tried(
+        "ACTIVESYNTH_S3_REGION",
+        settings.s3_region,
+        lambda: Minio("localhost", region=settings.s3_region),
+        "write a region such as us-east-1",
+    )
+    described = Bucket(
+        endpoint=endpoint,
+        name=bucket,
+        prefix=prefix,
+        access_key=key.get_secret_value(),
+        secret_key=secret.get_secret_value(),
+        secure=settings.s3_secure,
+        region=settings.s3_region,
+        timeout=settings.s3_timeout_seconds,
+        attempts=settings.s3_attempts,
+    )
+    return _tried(
+        "ACTIVESYNTH_S3_ENDPOINT",
+        endpoint,
+        lambda: S3ObjectStore(described, effects),
+        "write host:port, and say by ACTIVESYNTH_S3_SECURE whether it speaks TLS",
+    )
+
+
+def _tried(variable: str, value: object, attempt: Callable[[], Opened], advice: str) -> Opened:
+    """Return what ``attempt`` returns; what the client complains about is ``variable``."""
     try:
-        return S3ObjectStore(
-            Bucket(
-                endpoint=endpoint,
-                name=bucket,
-                prefix=prefix,
-                access_key=key.get_secret_value(),
-                secret_key=secret.get_secret_value(),
-                secure=settings.s3_secure,
-                region=settings.s3_region,
-                timeout=settings.s3_timeout_seconds,
-                attempts=settings.s3_attempts,
-            ),
-            effects,
-        )
+        return attempt()
     except ValueError as error:
-        raise ConfigurationError(
-            f"ACTIVESYNTH_S3_ENDPOINT is {endpoint!r}: {error}; write host:port, and say by "
-            "ACTIVESYNTH_S3_SECURE whether it speaks TLS."
-        ) from error
+        raise ConfigurationError(f"{variable} is {value!r}: {error}; {advice}.") from error

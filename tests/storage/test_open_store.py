@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -52,13 +53,27 @@ def test_an_address_of_another_kind_is_refused_with_the_two_that_work(address: s
         open_store(Settings(objects_url=address), Unwatched())
 
 
-def test_an_endpoint_with_a_path_is_refused_as_configuration() -> None:
-    settings = Settings(
-        objects_url="s3://bucket",
-        s3_endpoint="http://127.0.0.1:9000/console",
-        s3_access_key=SecretStr("key"),
-        s3_secret_key=SecretStr("secret"),
-    )
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"s3_endpoint": "http://127.0.0.1:9000/console"}, "ACTIVESYNTH_S3_ENDPOINT .*host:port"),
+        ({"s3_endpoint": "host:99999"}, "ACTIVESYNTH_S3_ENDPOINT is 'host:99999': invalid port"),
+        ({"s3_region": "the moon"}, "ACTIVESYNTH_S3_REGION is 'the moon': invalid region"),
+        ({"objects_url": "s3://b"}, "ACTIVESYNTH_OBJECTS_URL is 's3://b': invalid bucket name"),
+        ({"objects_url": "s3://127.0.0.1"}, "ACTIVESYNTH_OBJECTS_URL .*IP address"),
+        ({"s3_endpoint": ""}, "but ACTIVESYNTH_S3_ENDPOINT is not set"),
+        ({"s3_secret_key": SecretStr("")}, "but ACTIVESYNTH_S3_SECRET_KEY is not set"),
+    ],
+)
+def test_what_the_client_refuses_is_told_under_its_own_variable(
+    changed: dict[str, Any], says: str
+) -> None:
+    given: dict[str, Any] = {
+        "objects_url": "s3://bucket",
+        "s3_endpoint": "127.0.0.1:9000",
+        "s3_access_key": SecretStr("key"),
+        "s3_secret_key": SecretStr("secret"),
+    }
 
-    with pytest.raises(ConfigurationError, match="write host:port"):
-        open_store(settings, Unwatched())
+    with pytest.raises(ConfigurationError, match=f"^{says}|objects are at .*{says}"):
+        open_store(Settings(**(given | changed)), Unwatched())
