@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from activesynth.cli.output import AsJson, print_json, print_rows
+from activesynth.cli.progress import notice
 from activesynth.cli.session import connected, settings
 
 if TYPE_CHECKING:
@@ -71,6 +72,15 @@ def campaign_file(name: str) -> CampaignConfig:
     from activesynth.config.campaign import read_campaign
 
     return read_campaign(settings().campaigns / f"{name}.yaml")
+
+
+def ingested(config: CampaignConfig, platform: Platform) -> None:
+    """Record the campaign, draw its splits where it has none, and say what cannot be drawn anew."""
+    from activesynth.operations.ingest import ingest
+
+    found = ingest(config, platform)
+    if found.notice:
+        notice(f"note: {found.notice}")
 
 
 def recorded_config(platform: Platform, name: str) -> CampaignConfig:

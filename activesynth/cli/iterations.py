@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from activesynth.cli.campaigns import campaign_file
+from activesynth.cli.campaigns import campaign_file, ingested
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.session import connected
 
@@ -46,11 +46,10 @@ def run(
 
     from activesynth.cli.results import print_campaign
     from activesynth.domain.records import IterationRef
-    from activesynth.operations.ingest import ingest
     from activesynth.steps import loop
 
     with connected() as platform:
-        ingest(config, platform)
+        ingested(config, platform)
         ids = loop.run(platform, conf=conf)
         done = {IterationRef.parse(item).number for item in ids}
         if as_json:

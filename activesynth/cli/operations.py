@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from activesynth.cli.campaigns import campaign_file
+from activesynth.cli.campaigns import campaign_file, ingested
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.session import connected
 
@@ -30,12 +30,11 @@ def refresh(
     """Read the campaign's source again; commit a new version only if something changed."""
     from dataclasses import asdict
 
-    from activesynth.operations.ingest import ingest
     from activesynth.operations.refresh import refresh as read_again
 
     config = campaign_file(campaign)
     with connected() as platform:
-        ingest(config, platform)
+        ingested(config, platform)
         day = (date or platform.clock.now()).strftime("%Y-%m-%d")
         found = read_again(campaign, day, platform)
     if as_json:

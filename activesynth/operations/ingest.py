@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from activesynth.config.campaign import CampaignConfig
+from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.domain.dataset_access import write_oracle, write_quarantine, write_rows
 from activesynth.domain.dataset_rows import member_rows, real_rows
@@ -15,10 +15,14 @@ from activesynth.domain.documents import SPLITS, DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, VersionRow
 from activesynth.domain.samples import UNLABELLED, SampleSet
+from activesynth.errors import ConfigurationError
 from activesynth.evaluation.near_duplicates import unit_scaled
 from activesynth.evaluation.scarcity import limit_labels, long_tail
 from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
 from activesynth.operations.reading import read_source
+
+DRAWN_FROM = ("source", "sampling", "splits", "seed")
+"""The fields of a campaign that its root version, and so its splits, come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class IngestResult:
         conflicts: Ids of rows whose copies carry another label.
         kept_out: Rows in no split, by reason.
         leaks: What splits share that they must not, a sentence each; empty when all is well.
+        notice: What the edited campaign file asks for and an existing campaign cannot have, as a
+            sentence for people; empty when there is nothing of the kind.
     """
 
     version: str
@@ -42,6 +48,7 @@ class IngestResult:
     conflicts: tuple[str, ...] = ()
     kept_out: Mapping[str, int] | None = None
     leaks: tuple[str, ...] = ()
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +62,19 @@ class _Drawn:
 def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
     """Register the campaign and, where it has no data yet, draw splits and commit the root.
 
-    Ingesting again changes nothing but the recorded config; new data comes by ``refresh``.
+    Ingesting again changes nothing but the recorded config; new data comes by ``refresh``. The
+    result's ``notice`` tells where the config now says something else about drawing splits.
 
     Raises:
         InputError: If the source cannot be read or is too small for the splits.
         ConflictError: If somebody else committed another root meanwhile.
     """
+    before = _recorded(config.name, platform)
     record = platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
     if record.head is not None:
         manifest = DatasetManifest.decode(platform.objects.get(record.head))
-        return IngestResult(record.head, False, _sizes(manifest))
+        notice = "" if before is None else _notice(config, before)
+        return IngestResult(record.head, False, _sizes(manifest), notice=notice)
     platform.report("ingest", 0, 3)
     data = read_source(config, platform)
     platform.report("ingest", 1, 3)
@@ -97,6 +107,28 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         data.conflicts,
         dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
         tuple(found),
+    )
+
+
+def _recorded(campaign: str, platform: Platform) -> CampaignConfig | None:
+    """Return the config that the campaign had so far, None where it has none that can be read."""
+    try:
+        return parse_campaign(platform.lineage.campaign(campaign).config, campaign)
+    except ConfigurationError:
+        return None
+
+
+def _notice(config: CampaignConfig, before: CampaignConfig) -> str:
+    """Say which changes cannot reach a dataset whose splits are drawn already."""
+    changed = [name for name in DRAWN_FROM if getattr(before, name) != getattr(config, name)]
+    if not changed:
+        return ""
+    return (
+        f"{', '.join(f'`{name}`' for name in changed)} changed, but the splits of campaign "
+        f"{config.name!r} are drawn already and stay as they are: drawing splits anew is not "
+        "possible for an existing campaign. To draw them by the new file, copy it under another "
+        "name and run that campaign. New rows of a changed source enter train or pool by "
+        f"`activesynth refresh {config.name}`."
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from activesynth.config.campaign import read_campaign
+from activesynth.config.campaign import CampaignConfig, read_campaign
 from activesynth.config.settings import Settings
 from activesynth.config.trigger import parse_trigger
+from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef
 from activesynth.errors import WaitingForPeople
 from activesynth.operations.ingest import ingest
@@ -17,14 +19,23 @@ from activesynth.steps.annotate import annotate
 from activesynth.steps.begin import begin
 from activesynth_airflow.platform import open_platform
 
+logger = logging.getLogger(__name__)
+
 
 def begin_iteration(run_id: str, params: dict[str, Any]) -> str:
     """Record the campaign file as it is now, ingest its source once, and open the iteration."""
     with open_platform() as platform:
         trigger = parse_trigger(params)
         config = read_campaign(Settings.read().campaigns / f"{trigger.campaign}.yaml")
-        ingest(config, platform)
+        _ingest(config, platform)
         return begin(run_id, params, platform)
+
+
+def _ingest(config: CampaignConfig, platform: Platform) -> None:
+    """Ingest once, and log what an edited campaign file asks for in vain."""
+    notice = ingest(config, platform).notice
+    if notice:
+        logger.warning(notice)
 
 
 def are_answers_in(iteration_id: str) -> bool:
@@ -61,5 +72,5 @@ def refresh_campaign(campaign: str, logical_date: str) -> str | None:
     """Refresh one campaign's dataset; return the run to start, or None."""
     with open_platform() as platform:
         config = read_campaign(Settings.read().campaigns / f"{campaign}.yaml")
-        ingest(config, platform)
+        _ingest(config, platform)
         return refresh(campaign, logical_date, platform).run_key

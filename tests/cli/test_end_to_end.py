@@ -308,12 +308,14 @@ def test_new_rows_enter_by_refresh_and_their_event_leaves_by_outbox_send(shell: 
     unchanged = shell.json("refresh", CAMPAIGN, "--date", "2026-09-01")
     write_campaign(shell.folder, sampling=DOCUMENT["sampling"] | {"rows": 1000})
 
-    grown = shell.json("refresh", CAMPAIGN, "--date", "2026-09-02")
+    edited = shell("refresh", CAMPAIGN, "--date", "2026-09-02", "--json")
+    grown = json.loads(edited.stdout)
     repeated = shell.json("refresh", CAMPAIGN, "--date", "2026-09-02")
     sent = [shell("outbox", "send").stdout for _ in range(2)]
 
     assert (unchanged["created"], grown["created"], repeated["created"]) == (False, True, False)
     assert sum(grown["added"].values()) + grown["quarantined"] == 100
+    assert "drawing splits anew is not possible" in edited.stderr
     assert sent == ["1 events sent.\n", "0 events sent.\n"]
     events = list((shell.folder / ".activesynth" / "events").rglob("*"))
     assert any(grown["version"] in path.read_text() for path in events if path.is_file())

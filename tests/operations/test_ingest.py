@@ -245,3 +245,49 @@ def test_an_empty_split_keeps_the_shape_of_a_row() -> None:
     )
 
     assert load_rows(objects, write_rows(objects, rows)).x.shape == (0, 8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"seed": 9}, "`seed` changed"),
+        ({"sampling": {"rows": 500}}, "`sampling` changed"),
+        ({"splits": {"train": 0.1, "pool": 0.3}, "seed": 9}, "`splits`, `seed` changed"),
+    ],
+)
+def test_a_change_that_splits_cannot_follow_is_told_with_the_way_out(
+    changes: dict[str, Any], named: str
+) -> None:
+    platform = make_platform()
+    first = ingest(make_config(), platform)
+
+    edited = ingest(make_config(**changes), platform)
+    again = ingest(make_config(**changes), platform)
+
+    assert (first.notice, again.notice) == ("", "")
+    assert edited.version == first.version
+    assert edited.notice.startswith(named)
+    assert "drawing splits anew is not possible for an existing campaign" in edited.notice
+    assert "copy it under another name" in edited.notice
+
+
+def test_a_change_of_anything_else_needs_no_notice() -> None:
+    platform = make_platform()
+    ingest(make_config(), platform)
+
+    edited = ingest(make_config(selection={"labels": 7}, gate={"margin": 0.05}), platform)
+
+    assert edited.notice == ""
+
+
+def test_a_campaign_that_never_got_data_draws_its_splits_by_the_edited_file(
+    tmp_path: Path,
+) -> None:
+    platform = make_platform()
+    with pytest.raises(InputError):
+        ingest(make_config(tmp_path / "missing.npz"), platform)
+
+    result = ingest(make_config(seed=9), platform)
+
+    assert result.created
+    assert result.notice == ""
