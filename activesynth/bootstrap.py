@@ -20,7 +20,8 @@ from activesynth.index.faiss_index import FaissIndex
 from activesynth.lineage.lineage import open_lineage
 from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
-from activesynth.nn.numerics import fix_threads, numerics_profile, present_device
+from activesynth.nn.device_choice import fix_device, present_device
+from activesynth.nn.numerics import fix_threads, numerics_profile
 from activesynth.operations.events import FileEventSink
 from activesynth.perturbations.registry import CORRUPTIONS
 from activesynth.storage.opening import open_store
@@ -61,6 +62,8 @@ def open_platform(
 ) -> Iterator[Platform]:
     """Connect everything a step needs, and let go of it at the end.
 
+    Threads and device are those of the whole process, and stay as set.
+
     Args:
         settings: Where to run; read from the environment when not given.
         report: Told how far long work is.
@@ -77,6 +80,7 @@ def open_platform(
             "`activesynth up`, or name your own Postgres."
         )
     fix_threads(settings.threads)
+    fix_device(settings.device)
     watch = effects or Unwatched()
     with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
@@ -89,7 +93,7 @@ def open_platform(
             sink=FileEventSink(settings.home / "events"),
             clock=SystemClock(),
             profile=numerics_profile(),
-            device=present_device(settings.device),
+            device=present_device(),
             effects=watch,
             report=report,
         )

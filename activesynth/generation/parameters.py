@@ -18,7 +18,7 @@ class LearntParameters(BaseModel):
     size of the network; ``steps`` optimiser steps of ``batch`` rows each at ``learning_rate``
     (cosine decay to zero); ``ema`` is the decay of the averaged weights that are kept;
     ``label_drop`` is how often each condition is replaced by "free" in training, independently;
-    ``device`` "auto" takes CUDA where there is one.
+    ``device`` "auto" is what ``ACTIVESYNTH_DEVICE`` says.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -35,7 +35,7 @@ class CnnParameters(BaseModel):
     units of the head, ``dropout`` acts in the head only. ``steps`` count batches per member;
     weights are averaged from the share ``swa_start`` of them on. ``beta`` weighs the KL term
     towards the previous model. ``temperature`` is tau of the contrastive loss. ``device`` is
-    where to train; CUDA computes in bfloat16.
+    where to compute, "auto" as ``ACTIVESYNTH_DEVICE`` says; CUDA computes in bfloat16.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from activesynth.errors import ConfigurationError
+from activesynth.nn.device_choice import driver_version, present_device
 
 INFERENCE_BATCH = 64
 """Rows per forward pass at inference; shorter batches are padded up to it."""
@@ -32,10 +33,11 @@ _VECTOR_FLAG = re.compile(r"^(sse4_\d|avx\w*|fma|f16c|amx\w*|asimd\w*|sve\w*|bf1
 
 
 def numerics_profile() -> str:
-    """Return library versions, threads, instruction set and batch size as canonical text.
+    """Return library versions, threads, instructions, device and batch size as canonical text.
 
     One ``key=value`` per line, keys sorted. It is part of every derivation key, so a result is
-    never reused where recomputing it could give other bits. Call it after :func:`fix_threads`.
+    never reused where recomputing it could give other bits. Call it after :func:`fix_threads` and
+    :func:`activesynth.nn.device_choice.fix_device`.
     """
     facts = {f"library.{name}": _version(name) for name in _LIBRARIES}
     facts |= {f"threads.{name}": os.environ.get(name, "unset") for name in _THREAD_VARIABLES}
@@ -43,6 +45,7 @@ def numerics_profile() -> str:
     facts["python"] = platform.python_version()
     facts["machine"] = f"{platform.system()} {platform.machine()}"
     facts["instructions"] = _instructions()
+    facts["device"] = present_device()
     facts["gpu"] = _gpu()
     facts["batch"] = str(INFERENCE_BATCH)
     return "\n".join(f"{key}={facts[key]}" for key in sorted(facts))
@@ -68,16 +71,6 @@ def fix_threads(count: int) -> None:
         torch.set_num_threads(count)
 
 
-def present_device(setting: str) -> str:
-    """Return the device that records name: the setting, or for ``auto`` what is there.
-
-    Looks for a driver instead of asking torch, which would have to be imported for it.
-    """
-    if setting != "auto":
-        return setting
-    return "cpu" if _gpu() == "none" else "cuda"
-
-
 def _version(distribution: str) -> str:
     try:
         return version(distribution)
@@ -98,8 +91,5 @@ def _instructions() -> str:
 
 
 def _gpu() -> str:
-    try:
-        driver = Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
-    except (OSError, IndexError):
-        return "none"
-    return f"{driver} visible={os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}"
+    driver = driver_version()
+    return f"{driver} visible={os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}" if driver else "none"
