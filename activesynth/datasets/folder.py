@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +32,17 @@ class FolderSource:
         """Return all pictures.
 
         Raises:
-            InputError: ``missing_path``, ``not_a_folder``, ``empty``, ``too_large``,
-                ``bad_group``, or ``bad_picture`` naming each bad picture.
+            InputError: ``missing_path``, ``not_a_folder``, ``unreadable``, ``empty``,
+                ``too_large``, ``bad_group``, or ``bad_picture`` naming each bad picture.
         """
-        root = located_folder(self._parameters.path)
-        folders = sorted(
-            entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")
-        )
-        classes = [entry.name for entry in folders if entry.name != self._parameters.unlabelled]
+        root, pictures = _listed(self._parameters.path)
+        classes = [name for name in pictures if name != self._parameters.unlabelled]
         collector = PictureCollector(self._parameters)
         files: list[Path] = []
         labels: list[int] = []
-        for folder in folders:
-            label = classes.index(folder.name) if folder.name in classes else UNLABELLED
-            for file in _pictures_in(folder):
+        for name, found in pictures.items():
+            label = classes.index(name) if name in classes else UNLABELLED
+            for file in found:
                 collector.add(file.relative_to(root).as_posix(), file)
                 files.append(file)
                 labels.append(label)
@@ -65,5 +64,37 @@ class FolderSource:
         return np.array([match.group(1) or "" for match in matches if match])
 
 
+def _listed(path: Path) -> tuple[Path, dict[str, list[Path]]]:
+    """Return the folder and the pictures of each class folder, in alphabetical order.
+
+    What cannot be listed is refused: left out, its class would silently be missing.
+    """
+    try:
+        root = located_folder(path)
+        entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+        return root, {entry.name: _pictures_in(entry) for entry in entries if _is_folder(entry)}
+    except OSError as error:
+        raise InputError(
+            f"`source.parameters.path`: {error.filename!r} cannot be read: {error.strerror}; let "
+            "the user that runs this read it, or remove it.",
+            reason="unreadable",
+        ) from error
+
+
+def _is_folder(entry: Path) -> bool:
+    """Tell folders from files; a link that leads nowhere is an OSError, not neither of them."""
+    return stat.S_ISDIR(entry.stat().st_mode)
+
+
 def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    # rglob() passes over folders that it may not list.
+    return sorted(
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=_raise)
+        for name in names
+        if Path(name).suffix.lower() in SUFFIXES
+    )
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 import struct
+import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +176,63 @@ def test_a_folder_gives_one_class_per_folder_in_alphabetical_order(tmp_path: Pat
     assert data.classes == ("cat", "dog")
     assert sorted(data.samples.y) == [-1, 0, 0, 1, 1]
     assert {row.tobytes() for row in data.samples.x} == {row.tobytes() for row in x}
+
+
+@pytest.fixture
+def ordinary_folder() -> Iterator[Path]:
+    """Return a folder that an ordinary user reaches, and act as one where root runs the tests."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    write_folder(folder, {"a": make_pictures(1), "b/deep": make_pictures(1, seed=1)})
+    is_root = os.geteuid() == 0
+    try:
+        yield folder
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in (folder, folder / "b", folder / "b" / "deep"):
+            path.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("closed", [".", "b", "b/deep"])
+def test_a_folder_that_may_not_be_listed_is_told_and_never_left_out(
+    ordinary_folder: Path, closed: str
+) -> None:
+    (ordinary_folder / closed).chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+    with pytest.raises(InputError, match="cannot be read: Permission denied; let") as caught:
+        read("folder", path=str(ordinary_folder))
+
+    assert caught.value.reason == "unreadable"
+    assert repr(str(ordinary_folder / closed)) in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["loop", "nowhere"])
+def test_a_class_that_is_a_link_to_nothing_is_told_and_never_left_out(
+    tmp_path: Path, target: str
+) -> None:
+    write_folder(tmp_path, {"a": make_pictures(2)})
+    (tmp_path / "loop").symlink_to(tmp_path / target)
+
+    with pytest.raises(InputError, match=r"/loop' cannot be read: (Too many levels|No such file)"):
+        read("folder", path=str(tmp_path))
+
+
+def test_a_class_may_be_a_link_to_a_folder_elsewhere_and_files_beside_classes_are_ignored(
+    tmp_path: Path,
+) -> None:
+    write_folder(tmp_path / "elsewhere", {"b": make_pictures(2, seed=1)})
+    write_folder(tmp_path / "data", {"a": make_pictures(2), ".hidden": make_pictures(1, seed=2)})
+    (tmp_path / "data" / "b").symlink_to(tmp_path / "elsewhere" / "b")
+    (tmp_path / "data" / "readme.txt").write_text("pictures")
+
+    data = read("folder", path=str(tmp_path / "data"))
+
+    assert data.classes == ("a", "b")
+    assert len(data.samples) == 4
 
 
 def test_a_folder_resizes_and_colours_as_asked(tmp_path: Path) -> None:
