@@ -356,8 +356,17 @@ class LineageStore(Protocol):
         """Return the results of all shards of a step, by shard."""
         ...
 
-    def record_step(self, ref: IterationRef, record: StepRecord) -> None:
-        """Stage a step's result with its artifacts and their edges; repeating is an upsert."""
+    def record_step(self, ref: IterationRef, record: StepRecord) -> StepRecord:
+        """Stage a step's result with its artifacts and their edges; return the one that stands.
+
+        Under one fence the first result with a derivation key stands, because later steps may
+        have read it already: what is returned can be another delivery's. A result with another
+        key, or of an earlier fence, is replaced.
+
+        Raises:
+            ConflictError: If the iteration has been taken over, is committed with another result,
+                or failed and the head has moved since.
+        """
         ...
 
     def commit_iteration(self, commit: IterationCommit) -> bool:

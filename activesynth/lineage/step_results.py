@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import IterationRef, StepRecord
@@ -58,16 +58,33 @@ def one_result(connection: Connection, ref: IterationRef, name: str, shard: int)
     )
 
 
-def record_step(connection: Connection, ref: IterationRef, record: StepRecord) -> None:
-    """Write a result with its artifacts and edges, replacing an earlier attempt's.
+def record_step(connection: Connection, ref: IterationRef, record: StepRecord) -> StepRecord:
+    """Write a result with its artifacts and edges, and return the one that stands.
+
+    Of several deliveries of the same work under one fence the first one to write wins: what comes
+    after it may have been read already. Other work, or an earlier holder's, is replaced.
 
     Raises:
         ConflictError: If the iteration was taken over, or is committed with another result.
     """
-    iteration = resume_iteration(connection, ref, "open")
-    if iteration.state == "committed" and _is_recorded(connection, ref, record):
-        return
-    _write(connection, ref, record)
+    is_final = resume_iteration(connection, ref, "open").state == "committed"
+    here = _here(steps.c, "name", ref, record)
+    known: AnyRow | None = connection.execute(select(steps).where(*here)).one_or_none()
+    if known is None:
+        # Also once it is committed: the steps that commit finish after their commit.
+        _write(connection, ref, record)
+    elif (known.fence, known.derivation_key) == (ref.fence, record.derivation_key):
+        if not is_final:
+            more = {"attempts": steps.c.attempts + 1}
+            connection.execute(update(steps).where(*here).values(more))
+    elif is_final:
+        raise ConflictError(
+            f"iteration {ref.number} of campaign {ref.campaign!r} is committed, and its step "
+            f"{record.name!r} has another result; start a new iteration instead."
+        )
+    else:
+        _write(connection, ref, record)
+    return step_record(connection.execute(select(steps).where(*here)).one())
 
 
 def forget_older_fences(connection: Connection, ref: IterationRef) -> None:
@@ -78,23 +95,6 @@ def forget_older_fences(connection: Connection, ref: IterationRef) -> None:
             steps.c.iteration == ref.number,
             steps.c.fence != ref.fence,
         )
-    )
-
-
-def _is_recorded(connection: Connection, ref: IterationRef, record: StepRecord) -> bool:
-    """Tell whether a committed iteration holds this result; refuse to change one it holds.
-
-    The steps that commit finish after their commit, so a result that is missing may be added.
-    """
-    here = _here(steps.c, "name", ref, record)
-    known: AnyRow | None = connection.execute(select(steps).where(*here)).one_or_none()
-    if known is None:
-        return False
-    if known.derivation_key == record.derivation_key and known.artifacts == record.artifacts:
-        return True
-    raise ConflictError(
-        f"iteration {ref.number} of campaign {ref.campaign!r} is committed, and its step "
-        f"{record.name!r} has another result; start a new iteration instead."
     )
 
 

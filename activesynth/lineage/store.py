@@ -95,11 +95,11 @@ class PostgresLineageStore:
         with self._database.reading() as connection:
             return step_results.shard_results(connection, ref, name)
 
-    def record_step(self, ref: IterationRef, record: StepRecord) -> None:
-        """Stage a step's result with its artifacts and their edges; repeating is an upsert."""
+    def record_step(self, ref: IterationRef, record: StepRecord) -> StepRecord:
+        """Stage a step's result with its artifacts and edges; return the first one of this work."""
         label = f"record_step:{ref.campaign}:{ref.number}:{record.name}:{record.shard}"
         with self._database.writing(label) as connection:
-            step_results.record_step(connection, ref, record)
+            return step_results.record_step(connection, ref, record)
 
     def commit_iteration(self, commit: IterationCommit) -> bool:
         """Make everything of the iteration visible at once; return False if it already was."""

@@ -82,7 +82,8 @@ def execute(
         step: Name and version of the work.
         inputs: Digests of everything that is read.
         settings: The part of the config that the result depends on.
-        compute: Does the work; called at most once.
+        compute: Does the work; called at most once here, and its result is dropped when another
+            delivery of the same work recorded one meanwhile.
         shard: Which part of a mapped step this is.
         seed: The seed of everything random in it.
     """
@@ -111,8 +112,9 @@ def execute(
         record = replace(known, name=step.name, shard=shard, is_reused=True)
     else:
         record = _compute(turn, step, key, tuple(inputs.values()), compute, shard)
-    lineage.record_step(turn.ref, record)
-    return record
+    # Another delivery of this work may have been first, with other bytes where the work is not
+    # deterministic; what later steps read is what it recorded.
+    return lineage.record_step(turn.ref, record)
 
 
 def _compute(

@@ -126,20 +126,55 @@ def test_a_step_comes_back_as_it_was_recorded_down_to_minus_zero(lineage: Lineag
     assert lineage.store.find_step("another key") is None
 
 
-def test_recording_a_step_again_replaces_its_result_artifacts_and_edges(lineage: Lineage) -> None:
+def attempts(lineage: Lineage) -> int:
+    with lineage.database.reading() as connection:
+        found = connection.execute(text("SELECT attempts FROM activesynth.steps")).scalar_one()
+    return int(found)
+
+
+def test_the_first_result_of_the_same_work_stands_and_the_attempt_is_counted(
+    lineage: Lineage,
+) -> None:
+    make_campaign(lineage.store)
+    ref = lineage.store.open_iteration("digits", "run-0", {}).ref
+    first = lineage.store.record_step(ref, make_step())
+    second = lineage.store.record_step(ref, make_step(artifacts={"card": "another"}, inputs=("a",)))
+
+    assert (first, second) == (make_step(), make_step())
+    assert lineage.store.step(ref, "train") == make_step()
+    assert count(lineage, "artifacts") == 2
+    assert attempts(lineage) == 2
+
+
+def test_other_work_replaces_a_steps_result_artifacts_and_edges(lineage: Lineage) -> None:
     make_campaign(lineage.store)
     ref = lineage.store.open_iteration("digits", "run-0", {}).ref
     lineage.store.record_step(ref, make_step())
-    changed = make_step(artifacts={"card": "another"}, inputs=("a", "b", "a"))
+    changed = make_step(
+        derivation_key="other", artifacts={"card": "another"}, inputs=("a", "b", "a")
+    )
 
-    lineage.store.record_step(ref, changed)
+    stands = lineage.store.record_step(ref, changed)
 
-    assert lineage.store.step(ref, "train") == changed
+    assert stands == lineage.store.step(ref, "train") == changed
     assert count(lineage, "artifacts") == 1
     assert count(lineage, "artifact_edges") == 2
-    with lineage.database.reading() as connection:
-        attempts = connection.execute(text("SELECT attempts FROM activesynth.steps")).scalar_one()
-    assert attempts == 2
+    assert attempts(lineage) == 2
+
+
+def test_the_same_work_under_a_later_fence_replaces_what_the_earlier_holder_left(
+    lineage: Lineage,
+) -> None:
+    make_campaign(lineage.store)
+    old = lineage.store.open_iteration("digits", "run-0", {}).ref
+    lineage.store.record_step(old, make_step())
+    lineage.store.fail_iteration(old, "stopped")
+    taken = lineage.store.open_iteration("digits", "run-1", {}).ref
+
+    stands = lineage.store.record_step(taken, make_step(artifacts={"card": "another"}))
+
+    assert stands.artifacts == {"card": "another"}
+    assert lineage.store.step(taken, "train") == stands
 
 
 def test_a_recorded_step_reopens_a_failed_iteration_and_keeps_others_out(
@@ -193,7 +228,9 @@ def test_a_committed_result_stays_but_the_committing_step_may_record_itself(
     lineage.store.record_step(opened.ref, make_step("promote"))
 
     with pytest.raises(ConflictError, match="committed, and its step 'train' has another"):
-        lineage.store.record_step(opened.ref, make_step(artifacts={"card": "other"}))
+        lineage.store.record_step(opened.ref, make_step(derivation_key="other"))
+    late = lineage.store.record_step(opened.ref, make_step(artifacts={"card": "other"}))
+    assert late == make_step()
     assert lineage.store.step(opened.ref, "promote") == make_step("promote")
 
 
