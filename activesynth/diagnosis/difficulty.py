@@ -23,33 +23,6 @@ def _confusion(y: Array, predicted: Array, classes: int) -> Array:
     return counts.reshape(classes, classes)
 
 
-def class_report(y: Array, predicted: Array, classes: int) -> dict[str, Array]:
-    """Return the usual scores of each class.
-
-    Args:
-        y: Labels, ``(n,)``, in ``[0, classes)``.
-        predicted: Predicted classes, ``(n,)``.
-        classes: Number of classes.
-
-    Returns:
-        ``precision``, ``recall``, ``f1``, ``fpr`` (false positives among rows of other classes),
-        each ``(classes,)`` in ``[0, 1]`` with 0 / 0 = 0, and ``support``, rows per class.
-
-    Raises:
-        ShapeError: If the arrays do not align or hold something that is no class.
-    """
-    table = _confusion(y, predicted, classes)
-    hits, truth, called = np.diag(table), table.sum(axis=1), table.sum(axis=0)
-    others = table.sum() - truth
-    return {
-        "precision": hits / np.maximum(called, 1),
-        "recall": hits / np.maximum(truth, 1),
-        "f1": 2 * hits / np.maximum(truth + called, 1),
-        "fpr": (called - hits) / np.maximum(others, 1),
-        "support": truth,
-    }
-
-
 def class_difficulty(y: Array, predicted: Array, classes: int) -> Array:
     """Score how hard each class is: often missed, or often seen where it is not.
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from activesynth.domain.canonical import Array, Tensors
 from activesynth.domain.records import QueueItem
 from activesynth.domain.samples import SampleSet
@@ -161,8 +159,3 @@ class SourceData:
     classes: tuple[str, ...]
     duplicates: int = 0
     conflicts: tuple[str, ...] = ()
-
-
-def no_rows(like: SampleSet) -> SampleSet:
-    """Return an empty set with the shape of ``like``."""
-    return like.take(np.zeros(0, dtype=np.int64))

@@ -137,15 +137,6 @@ class Corruption(Protocol):
 
 
 @runtime_checkable
-class Verifier(Protocol):
-    """Judges labels independently of the model being improved."""
-
-    def label_probability(self, x: Array, y: Array) -> Array:
-        """Return the probability that ``y`` is right, ``(n,)`` in [0, 1]."""
-        ...
-
-
-@runtime_checkable
 class QueryStrategy(Protocol):
     """Chooses which candidates people are asked about."""
 

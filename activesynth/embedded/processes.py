@@ -55,11 +55,6 @@ def running() -> list[Process]:
     return [process for process in map(find, pids) if process is not None]
 
 
-def in_session(session: int) -> list[Process]:
-    """Return what runs in one session, the groups that tasks opened for themselves included."""
-    return [process for process in running() if process.session == session]
-
-
 def stands_in(process: Process, folder: Path) -> bool:
     """Whether the working folder of the process is ``folder``."""
     return _same_file(process, "cwd", folder)

@@ -45,27 +45,6 @@ def entropy_share(entropy: float, count: int) -> float:
     return 1.0 if count < 2 else min(1.0, entropy / math.log(count))
 
 
-def share_of_gap_closed(before: float, after: float, count: int) -> float:
-    """Return which share of the gap between D and ln C was closed.
-
-    A rise of D by a fixed percentage can be impossible, because D never exceeds ln C; this
-    share can always be reached.
-
-    Args:
-        before: D before, in nats.
-        after: D after, in nats.
-        count: Number of clusters C.
-
-    Returns:
-        ``(after - before) / (ln C - before)``: 1 is all of it, 0 nothing, negative when
-        diversity fell. Without a gap: 0 when nothing fell, else -1.
-    """
-    gap = math.log(count) - before
-    if gap <= 1e-12:
-        return 0.0 if after >= before - 1e-12 else -1.0
-    return (after - before) / gap
-
-
 def coverage(assignments: Array, count: int) -> float:
     """Return the share of clusters that hold at least one sample, in ``[0, 1]``.
 

@@ -1,11 +1,11 @@
-"""Seeded k-means codebooks in a canonical order, and matching a refitted one to the old ids."""
+"""Seeded k-means codebooks in a canonical order."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.errors import InputError, ShapeError
+from activesynth.errors import InputError
 
 EXACT_ROWS = 50_000
 RESTARTS = 4
@@ -47,38 +47,3 @@ def fit_codebook(vectors: Array, count: int, *, seed: int) -> Array:
     sizes = np.bincount(labels, minlength=count)
     keys = (*reversed(centroids.T), -sizes)  # lexsort reads its last key first
     return np.ascontiguousarray(centroids[np.lexsort(keys)])
-
-
-def match_codebooks(old: Array, new: Array) -> Array:
-    """Return the old id of each refitted centroid, so that counts stay comparable over time.
-
-    One-to-one matching with the least total squared distance (Hungarian method). Centroids of a
-    larger new codebook that find no partner get fresh ids after the old ones.
-
-    Args:
-        old: Centroids whose ids are kept, ``(k, d)``.
-        new: Refitted centroids, ``(m, d)``.
-
-    Returns:
-        Ids, ``(m,)`` int64, distinct.
-
-    Raises:
-        ShapeError: If the codebooks have different dimensions.
-
-    References:
-        Kuhn 1955, doi:10.1002/nav.3800020109.
-    """
-    from scipy.optimize import linear_sum_assignment
-    from scipy.spatial.distance import cdist
-
-    if old.ndim != 2 or new.ndim != 2 or old.shape[1] != new.shape[1]:
-        raise ShapeError(
-            f"codebooks of shapes {old.shape} and {new.shape} cannot be matched: they come from "
-            "different encoders; start a new epoch of the campaign."
-        )
-    rows, columns = linear_sum_assignment(cdist(new, old, "sqeuclidean"))
-    ids = np.full(len(new), -1, np.int64)
-    ids[rows] = columns
-    unmatched = np.flatnonzero(ids < 0)
-    ids[unmatched] = len(old) + np.arange(len(unmatched))
-    return ids

@@ -43,25 +43,6 @@ class Order:
         return len(self.labels)
 
 
-def class_counts(share: Mapping[int, float], count: int, classes: int) -> Array:
-    """Split ``count`` over classes in proportion to ``share``.
-
-    Args:
-        share: Share per class; classes that are missing get nothing. Empty or all zero means
-            all classes alike.
-        count: Number of samples.
-        classes: Number of classes.
-
-    Returns:
-        Counts, ``(classes,)`` int64, summing exactly to ``count``.
-
-    Raises:
-        InputError: If a key is no class or a share is negative.
-    """
-    shares = _shares(share, classes)
-    return largest_remainder(shares if shares.any() else np.ones(classes), count)
-
-
 def _shares(share: Mapping[int, float], classes: int) -> Array:
     shares = np.zeros(classes)
     for label, value in share.items():

@@ -17,7 +17,6 @@ from activesynth.evaluation.diversity import (
     entropy_share,
     quality,
     rare_class_coverage,
-    share_of_gap_closed,
 )
 
 ASSIGNMENTS = st.lists(st.integers(0, 7), min_size=1, max_size=60)
@@ -45,14 +44,6 @@ def test_no_samples_have_no_diversity() -> None:
 
 def test_a_single_cluster_leaves_nothing_to_spread() -> None:
     assert entropy_share(0.0, 1) == 1.0
-    assert share_of_gap_closed(0.0, 0.0, 1) == 0.0
-
-
-def test_the_share_of_the_gap_is_measured_against_log_clusters() -> None:
-    assert share_of_gap_closed(2.45, 2.725, 20) == pytest.approx(0.504, abs=1e-3)
-    assert share_of_gap_closed(1.0, math.log(20), 20) == pytest.approx(1.0)
-    assert share_of_gap_closed(1.0, 0.5, 20) < 0
-    assert share_of_gap_closed(math.log(4), 1.0, 4) == -1.0
 
 
 def test_coverage_is_the_share_of_clusters_with_a_sample() -> None:

@@ -1,16 +1,14 @@
-"""Codebooks: canonical order, clear limits, ids that outlive a refit."""
+"""Codebooks: canonical order, clear limits."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.metrics import pairwise_distances
 
 from activesynth.domain.canonical import Array
-from activesynth.errors import InputError, ShapeError
-from activesynth.index.codebook import EXACT_ROWS, fit_codebook, match_codebooks
+from activesynth.errors import InputError
+from activesynth.index.codebook import EXACT_ROWS, fit_codebook
 
 CENTRES = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
 SIZES = (10, 40, 20, 30)
@@ -58,33 +56,3 @@ def test_many_rows_are_clustered_in_mini_batches_to_the_same_blobs() -> None:
     codebook = fit_codebook(points, 4, seed=0)
 
     assert np.allclose(np.sort(pairwise_distances(codebook, CENTRES), axis=1)[:, 0], 0, atol=0.1)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.permutations(range(6)), st.integers(0, 1000))
-def test_a_shuffled_and_jittered_codebook_gets_its_old_ids_back(
-    order: list[int], seed: int
-) -> None:
-    old = np.arange(12, dtype=np.float32).reshape(6, 2) * 5
-    jitter = np.random.default_rng(seed).normal(0, 0.3, old.shape)
-
-    assert match_codebooks(old, (old + jitter)[order]).tolist() == order
-
-
-def test_matching_prefers_the_least_total_distance_over_the_nearest_first() -> None:
-    old = np.array([[0.0], [1.0]])
-    new = np.array([[0.9], [2.0]])
-
-    assert match_codebooks(old, new).tolist() == [0, 1]
-
-
-def test_a_larger_codebook_gets_fresh_ids_and_a_smaller_one_keeps_some() -> None:
-    old = np.array([[0.0], [10.0]])
-
-    assert match_codebooks(old, np.array([[5.0], [0.1], [10.1]])).tolist() == [2, 0, 1]
-    assert match_codebooks(old, np.array([[9.0]])).tolist() == [1]
-
-
-def test_codebooks_of_different_encoders_cannot_be_matched() -> None:
-    with pytest.raises(ShapeError, match="different encoders"):
-        match_codebooks(np.zeros((2, 3)), np.zeros((2, 4)))

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import Plan, PlanItem, Weakness, WeaknessProfile
 from activesynth.errors import InputError
-from activesynth.targeting.requests import Order, class_counts, expand, untargeted
+from activesynth.targeting.requests import Order, expand, untargeted
 
 SEEN = np.array([50, 30, 20, 10])
 
@@ -68,23 +66,6 @@ def order_for(
         train_counts=seen,
         seed=seed,
     )
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.dictionaries(st.integers(0, 4), st.floats(0, 1)), st.integers(0, 500))
-def test_class_counts_sum_exactly(share: dict[int, float], count: int) -> None:
-    counts = class_counts(share, count, 5)
-
-    assert counts.shape == (5,)
-    assert counts.sum() == count
-
-
-def test_class_counts_follow_the_shares_and_are_even_without_any() -> None:
-    assert class_counts({1: 0.75, 2: 0.25}, 8, 4).tolist() == [0, 6, 2, 0]
-    assert class_counts({}, 8, 4).tolist() == [2, 2, 2, 2]
-    assert class_counts({1: 0.0}, 8, 4).tolist() == [2, 2, 2, 2]
-    with pytest.raises(InputError, match="names class 7"):
-        class_counts({7: 1.0}, 8, 4)
 
 
 @pytest.mark.parametrize("key", ["2", "class:2"])
