@@ -13,9 +13,9 @@ import json
 import os
 import sys
 import traceback
+import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def state(url: str, folder: Path) -> dict[str, Any]:
 
 def visible(url: str) -> dict[str, int]:
     """Count what the views show, as a person would see it between a kill and the retry."""
-    with psycopg2.connect(url.replace("postgresql+psycopg2", "postgresql")) as connection:
+    with closing(psycopg2.connect(plain(url))) as connection:
         cursor = connection.cursor()
         counts = {}
         for view in ("lift", "weakness_history", "iteration_cost", "sample_provenance"):
@@ -126,7 +126,7 @@ class Case:
 
 
 class Suite:
-    """Runs cases on databases of their own, copied from a migrated template."""
+    """Runs cases on databases copied from a migrated template and emptied between cases."""
 
     def __init__(
         self, server: str, template: str, folder: Path, opener: Opener, iterations: int
@@ -136,20 +136,14 @@ class Suite:
         self.folder.mkdir()
         self.iterations = iterations
 
-    def database(self, name: str) -> str:
-        name = f"{name}_of_{self.iterations}"
-        admin = psycopg2.connect(self.server.replace("postgresql+psycopg2", "postgresql"))
+    def database(self) -> str:
+        """Return the address of a new, migrated, empty database."""
+        name = f"kills_{uuid.uuid4().hex}"
+        admin = psycopg2.connect(plain(self.server))
         admin.autocommit = True
         admin.cursor().execute(f"create database {name} template {self.template}")
         admin.close()
         return self.server.replace("/postgres?", f"/{name}?")
-
-    def drop(self, name: str) -> None:
-        name = f"{name}_of_{self.iterations}"
-        admin = psycopg2.connect(self.server.replace("postgresql+psycopg2", "postgresql"))
-        admin.autocommit = True
-        admin.cursor().execute(f"drop database {name} with (force)")
-        admin.close()
 
     def attempt(self, url: str, folder: Path, watcher: Watcher) -> Callable[[], Any]:
         def work() -> Any:
@@ -161,47 +155,63 @@ class Suite:
 
     def undisturbed(self) -> tuple[list[str], dict[str, Any]]:
         """Return the effects in order and the final state; warm the parent by what was imported."""
-        url, folder = self.database("undisturbed"), self.folder / "undisturbed"
+        url, folder = self.database(), self.folder / "undisturbed"
         folder.mkdir()
         seen = folder / "seen.json"
         status = in_child(self.attempt(url, folder, Watcher()), seen)
         if status != 0:
             raise RuntimeError(seen.with_suffix(".error").read_text())
-        report = folder / "state.json"
-        in_child(lambda: state(url, folder), report)
-        final = json.loads(report.read_text())
         left = json.loads(seen.read_text())
         warm(left["modules"])
-        return left["effects"], final
+        return left["effects"], as_json(state(url, folder))
 
-    def case(self, case: Case, expected: dict[str, Any], stages: set[str]) -> dict[str, Any]:
+    def case(
+        self, url: str, case: Case, expected: dict[str, Any], stages: set[str]
+    ) -> dict[str, Any]:
         """Kill once, look, retry, compare."""
         name = f"case_{case.number}_{case.moment}"
-        url, folder = self.database(name), self.folder / name
+        folder = self.folder / name
         folder.mkdir()
         killed = in_child(
             self.attempt(url, folder, Watcher(case.number, case.moment)), folder / "killed.json"
         )
-        between = folder / "between.json"
-        in_child(lambda: visible(url), between)
+        between = visible(url)
         retried = in_child(self.attempt(url, folder, Watcher()), folder / "retried.json")
-        left = folder / "left.json"
-        in_child(lambda: state(url, folder), left)
-        after = json.loads(left.read_text()) if left.exists() else None
-        error = (folder / "retried.error").read_text() if retried else ""
-        self.drop(name)
-        seen = json.loads(between.read_text())
+        after = as_json(state(url, folder))
+        empty(url)
         return {
             "case": name,
             "number": case.number,
             "killed": killed == KILLED,
-            "visible": seen,
-            "nothing_partial": json.dumps(seen, sort_keys=True) in stages,
+            "visible": between,
+            "nothing_partial": json.dumps(between, sort_keys=True) in stages,
             "retried": retried == 0,
             "equal": after == expected,
-            "differs": [] if after is None else [k for k in expected if after[k] != expected[k]],
-            "error": error[-2000:],
+            "differs": [key for key in expected if after[key] != expected[key]],
+            "error": (folder / "retried.error").read_text()[-2000:] if retried else "",
         }
+
+
+def plain(url: str) -> str:
+    """Return the address as psycopg2 alone understands it."""
+    return url.replace("postgresql+psycopg2", "postgresql")
+
+
+def as_json(value: Any) -> Any:
+    """Return the value as JSON gives it back, so that both sides compare alike."""
+    return json.loads(json.dumps(value))
+
+
+def empty(url: str) -> None:
+    """Empty every table of ours: quicker than a new database for each case."""
+    with closing(psycopg2.connect(plain(url))) as connection, connection:
+        cursor = connection.cursor()
+        cursor.execute(
+            "select string_agg(format('activesynth.%I', tablename), ', ') from pg_tables "
+            "where schemaname = 'activesynth' and tablename <> 'migrations'"
+        )
+        row = cursor.fetchone()
+        cursor.execute(f"truncate {row[0] if row else ''}")
 
 
 def warm(modules: list[str]) -> None:
@@ -214,27 +224,23 @@ def warm(modules: list[str]) -> None:
 
 def stages_of(suite: Suite) -> set[str]:
     """Return what may be visible: nothing, the root, or exactly what each commit shows."""
-    url = suite.database("stage_nothing")
-    report = suite.folder / "nothing.json"
-    in_child(lambda: visible(url), report)
-    allowed = {json.dumps(json.loads(report.read_text()), sort_keys=True)}
+    url = suite.database()
+    allowed = {json.dumps(visible(url), sort_keys=True)}
     for iterations in range(suite.iterations + 1):
-        name = f"stage_{iterations}"
-        url, folder = suite.database(name), suite.folder / name
+        folder = suite.folder / f"stage_{iterations}"
         folder.mkdir()
 
-        def work(count: int = iterations, url: str = url, folder: Path = folder) -> Any:
+        def work(count: int = iterations, folder: Path = folder) -> Any:
             with suite.opener(url, folder, Watcher()) as platform:
                 ingest(plane_config(), platform)
                 for remaining in range(suite.iterations, suite.iterations - count, -1):
                     key = f"{CAMPAIGN}__it{suite.iterations - remaining}"
                     only_one(platform, key, remaining)
-            return visible(url)
 
-        status = in_child(work, folder / "visible.json")
-        if status:
-            raise RuntimeError((folder / "visible.error").read_text())
-        allowed.add(json.dumps(json.loads((folder / "visible.json").read_text()), sort_keys=True))
+        if in_child(work, folder / "done.json"):
+            raise RuntimeError((folder / "done.error").read_text())
+        allowed.add(json.dumps(visible(url), sort_keys=True))
+        empty(url)
     return allowed
 
 
@@ -246,13 +252,31 @@ def only_one(platform: Platform, key: str, remaining: int) -> None:
     iterate(begin(key, {"campaign": CAMPAIGN, "iterations": remaining}, platform), platform)
 
 
+def in_two_processes(
+    suite: Suite, cases: list[Case], expected: dict[str, Any], stages: set[str]
+) -> list[dict[str, Any]]:
+    """Share the cases between two forks, each with one thread and one database of its own."""
+    files = [suite.folder / f"worker_{number}.json" for number in range(2)]
+    workers = []
+    for number, file in enumerate(files):
+        pid = os.fork()
+        if pid == 0:
+            url = suite.database()
+            done = [suite.case(url, case, expected, stages) for case in cases[number::2]]
+            file.write_text(json.dumps(done))
+            os._exit(0)
+        workers.append(pid)
+    for pid in workers:
+        os.waitpid(pid, 0)
+    return [result for file in files for result in json.loads(file.read_text())]
+
+
 def run_suite(suite: Suite, chosen: Callable[[list[str]], list[int]]) -> list[dict[str, Any]]:
     """Kill at the chosen effects, before and after, two cases at a time."""
     effects, expected = suite.undisturbed()
     stages = stages_of(suite)
     cases = [Case(n, moment) for n in chosen(effects) for moment in ("before", "after")]
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda case: suite.case(case, expected, stages), cases))
+    results = in_two_processes(suite, cases, expected, stages)
     for result in results:
         result["effect"] = effects[result["number"]]
     return results
