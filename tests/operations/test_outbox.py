@@ -11,7 +11,7 @@ from activesynth.domain.effects import EffectKind
 from activesynth.domain.records import Bundle, Event
 from activesynth.errors import TransientError
 from activesynth.operations.events import FileEventSink
-from activesynth.operations.outbox import dispatch
+from activesynth.steps.decide import send_events
 from fakes import MemoryLineage, MemorySink, make_platform
 
 EVENTS = tuple(Event(f"campaign/../{n}", "dataset_refreshed", {"n": n}) for n in range(3))
@@ -44,7 +44,7 @@ def test_every_event_leaves_once_and_in_order(lineage: MemoryLineage) -> None:
     sink, effects = MemorySink(), Recorder()
     platform = make_platform(lineage=lineage, sink=sink, effects=effects)
 
-    counts = dispatch(platform), dispatch(platform)
+    counts = send_events(platform), send_events(platform)
 
     assert counts == (3, 0)
     assert sink.delivered == list(EVENTS)
@@ -60,9 +60,9 @@ def test_an_event_that_was_sent_but_not_marked_is_sent_again(
     sink = FileEventSink(tmp_path / "events")
     dying = make_platform(lineage=lineage, sink=sink, effects=Recorder(EVENTS[1].key))
     with pytest.raises(KeyboardInterrupt):
-        dispatch(dying)
+        send_events(dying)
 
-    sent = dispatch(make_platform(lineage=lineage, sink=sink))
+    sent = send_events(make_platform(lineage=lineage, sink=sink))
 
     assert sent == 2
     assert len(list((tmp_path / "events").iterdir())) == 3
@@ -76,7 +76,7 @@ def test_a_failed_send_keeps_later_events_waiting(lineage: MemoryLineage) -> Non
             super().send(event)
 
     with pytest.raises(TransientError):
-        dispatch(make_platform(lineage=lineage, sink=Refusing()))
+        send_events(make_platform(lineage=lineage, sink=Refusing()))
 
     assert lineage.pending_events() == list(EVENTS[1:])
 

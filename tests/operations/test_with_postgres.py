@@ -9,8 +9,8 @@ import numpy as np
 from activesynth.config.campaign import parse_campaign
 from activesynth.lineage.lineage import Lineage
 from activesynth.operations.ingest import ingest
-from activesynth.operations.outbox import dispatch
 from activesynth.operations.refresh import refresh
+from activesynth.steps.decide import send_events
 from fakes import MemoryObjects, MemorySink, make_pictures, make_platform, write_npz
 
 
@@ -29,7 +29,7 @@ def test_a_campaign_is_ingested_refreshed_and_announced(lineage: Lineage, tmp_pa
     write_npz(path, x, y)
     grown = refresh("toy", "2026-09-01", platform)
     repeated = refresh("toy", "2026-09-01", platform)
-    sent = dispatch(platform), dispatch(platform)
+    sent = send_events(platform), send_events(platform)
 
     assert (root.created, again.created) == (True, False)
     assert (grown.created, repeated.created) == (True, False)
