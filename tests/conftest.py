@@ -15,7 +15,7 @@ from activesynth.lineage.migrate import upgrade
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
 
-pytest_plugins = ["embedded_fixtures"]
+pytest_plugins = ["embedded_fixtures", "no_skips"]
 
 
 @pytest.fixture(scope="session")
