@@ -170,6 +170,7 @@ def plane_config(**changes: Any) -> CampaignConfig:
         "modality": "plane",
         "source": {"name": "plane"},
         "sampling": {"long_tail": 4, "label_budget": 100},
+        "splits": {"train": 0.2, "pool": 0.2},
         "trainer": {"name": "plane"},
         "generator": {"name": "plane"},
         "uncertainty": {"passes": 4},

@@ -61,11 +61,13 @@ class Sampling(Section):
 class SplitShares(Section):
     """Shares of the real rows per split; they must sum to 1.
 
-    Only ``pool`` and ``test`` may be left empty: every iteration reads the other four.
+    Only ``pool`` and ``test`` may be left empty: every iteration reads the other four. Unlabelled
+    rows of the source always enter the pool; ``pool`` is the share of the labelled rows whose label
+    is hidden as well, for experiments with an oracle.
     """
 
-    train: SomeShare = 0.2
-    pool: Share = 0.2
+    train: SomeShare = 0.4
+    pool: Share = 0.0
     guide: SomeShare = 0.2
     judge: SomeShare = 0.1
     gate: SomeShare = 0.15

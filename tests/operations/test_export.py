@@ -38,7 +38,9 @@ class Version:
         source = {"name": "npz", "parameters": {"path": str(folder / "d.npz")}}
         self.objects = MemoryObjects()
         self.platform = make_platform(objects=self.objects)
-        result = ingest(parse_campaign({"name": "toy", "source": source}, "test"), self.platform)
+        splits = {"train": 0.2, "pool": 0.2}
+        document = {"name": "toy", "source": source, "splits": splits}
+        result = ingest(parse_campaign(document, "test"), self.platform)
         root = DatasetManifest.decode(self.objects.get(result.version))
         names = np.array(["s1", "s2"])
         columns = {"weight": np.array([0.5, 0.25]), "weakness": np.array(["class:1", ""])}

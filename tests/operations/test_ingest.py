@@ -27,7 +27,8 @@ def make_config(path: Path | None = None, **sections: Any) -> CampaignConfig:
     source: dict[str, Any] = {"name": "digits"}
     if path is not None:
         source = {"name": "npz", "parameters": {"path": str(path)}}
-    return parse_campaign({"name": "toy", "source": source, **sections}, "test")
+    splits = {"train": 0.2, "pool": 0.2}
+    return parse_campaign({"name": "toy", "source": source, "splits": splits, **sections}, "test")
 
 
 def manifest_of(objects: MemoryObjects, digest: str) -> DatasetManifest:
