@@ -79,14 +79,15 @@ def run_iterations(client: AirflowClient, numbers: range) -> None:
     client.unpause(DAG)
     if not client.trigger(DAG, first, {"campaign": CAMPAIGN, "iterations": len(numbers)}):
         notice(f"run {first} is there already; going on with it.")
-        if client.run_state(DAG, first) == "failed":
-            client.clear_run(DAG, first)
     with progress() as report:
         for number in numbers:
             run_id = f"{CAMPAIGN}__it{number}"
-            if client.run_state(DAG, run_id) is None:
+            state = client.run_state(DAG, run_id)
+            if state is None:
                 notice(f"the loop decided to stop after iteration {number - 1}.")
                 return
+            if state == "failed":  # some time ago
+                client.clear_run(DAG, run_id)
             RunFollower(client, run_id, report).follow()
 
 

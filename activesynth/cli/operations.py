@@ -52,7 +52,7 @@ def refresh(
 @outbox.command("send")
 def send() -> None:
     """Send the events that have not left yet; sending one twice is harmless."""
-    from activesynth.operations.outbox import dispatch
+    from activesynth.steps.decide import send_events
 
     with connected() as platform:
-        print(f"{dispatch(platform)} events sent.")
+        print(f"{send_events(platform)} events sent.")

@@ -35,7 +35,10 @@ def decide(iteration_id: str, platform: Platform) -> Continuation:
 
 
 def send_events(platform: Platform) -> int:
-    """Deliver outbox events after their commit; a repeated delivery is harmless."""
+    """Deliver outbox events after their commit; return how many. Repeating it is harmless.
+
+    The first failure ends the round, so events keep their order.
+    """
     events = platform.lineage.pending_events()
     for event in events:
         with watched(platform.effects, "outbox.send", event.key):
