@@ -154,7 +154,7 @@ def screen(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task
+@task(multiple_outputs=False, **GPU)
 def select(iteration_id: str) -> None:
     """Choose what people label and which candidates train."""
     from activesynth.steps.select import select as step
@@ -204,7 +204,7 @@ def evaluate(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task
+@task(multiple_outputs=False, **GPU)
 def promote(iteration_id: str) -> None:
     """Decide on the gate split and commit."""
     from activesynth.steps.promote import promote as step

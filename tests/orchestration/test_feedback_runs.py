@@ -109,6 +109,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             os.environ["ACTIVESYNTH_CAMPAIGNS"] = before
 
 
+def test_the_tasks_that_train_or_run_a_model_want_a_gpu(running: Running) -> None:
+    running.client.wait_for_dag(DAG)
+
+    tasks = running.client._ask("GET", f"/api/v2/dags/{DAG}/tasks")["tasks"]
+
+    elsewhere = {"begin", "plan", "annotate", "integrate", "decide", "start_next", "release"}
+    wanted = {task["task_id"]: (task["queue"], task["pool"]) for task in tasks}
+    assert {name for name, place in wanted.items() if place != ("gpu", "gpu")} == elsewhere
+
+
 ARTIFACTS = (
     "select iteration, name, shard, key, value from activesynth.steps, jsonb_each_text(artifacts)"
     " where campaign = %s order by 1, 2, 3, 4"
