@@ -6,7 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Asset, Param, PokeReturnValue, dag, get_current_context, task
+from airflow.sdk import (
+    Asset,
+    Context,
+    Param,
+    PokeReturnValue,
+    dag,
+    get_current_context,
+    task,
+)
 
 from activesynth.config.campaign import campaign_names
 
@@ -236,6 +244,18 @@ def release(iteration_id: str | None) -> None:
     release_iteration(iteration_id)
 
 
+def start_over_if_failed(context: Context) -> None:
+    """Have the next run cleared where it exists and failed, as one does that came too early.
+
+    It keeps the parameters it was triggered with. A run that goes on or succeeded is left alone.
+    """
+    following: Any = context["task"]
+    failed = context["ti"].get_dr_count(
+        dag_id=following.trigger_dag_id, run_ids=[following.trigger_run_id], states=["failed"]
+    )
+    following.reset_dag_run = failed > 0
+
+
 @dag(
     schedule=None,
     catchup=False,
@@ -259,6 +279,7 @@ def active_synthesis() -> None:
         trigger_run_id="{{ ti.xcom_pull(task_ids='decide')['run_key'] }}",
         conf="{{ ti.xcom_pull(task_ids='decide')['conf'] | tojson }}",  # type: ignore[arg-type]
         skip_when_already_exists=True,
+        pre_execute=start_over_if_failed,
     )
 
     # Typed as what the task receives; while the file is parsed it stands for a later value.

@@ -50,6 +50,12 @@ TINY: dict[str, Any] = {
 }  # fmt: skip
 
 
+NO_VERSION: dict[str, Any] = {
+    "selection": {"labels": 0, "review": 0},
+    "gate": {"margin": 0.0, "guarded": {"nll": 0.0}},
+}
+
+
 def write_campaign(folder: Path, name: str, **changes: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **TINY, **changes}))
@@ -92,7 +98,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     campaigns = folder / "campaigns"
     write_campaign(campaigns, "twice")
     write_campaign(campaigns, "killed")
-    write_campaign(campaigns, "rival")
+    write_campaign(campaigns, "rival", **NO_VERSION)
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
     write_campaign(campaigns, "nightly", refresh={"schedule": "0 2 * * *"})
     before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
@@ -215,17 +221,30 @@ def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
     assert answers[0][0] >= 10
 
 
-def test_a_second_run_of_a_campaign_is_refused_while_one_is_open(running: Running) -> None:
-    running.start("rival", "rival__it0", iterations=1)
+def test_a_run_that_came_too_early_is_refused_and_started_again_when_it_is_its_turn(
+    running: Running,
+) -> None:
+    running.start("rival", "rival__it0", iterations=2)
     running.wait_until(lambda: running.states("rival__it0").get("begin") == "success")
 
-    running.start("rival", "started-by-hand", iterations=1)
-    state = running.client.wait_for_run(DAG, "started-by-hand", seconds=120)
+    running.start("rival", "rival__it1", iterations=1)
+    early = running.client.wait_for_run(DAG, "rival__it1", seconds=120)
+    logs = {
+        name: "\n".join(running.client.task_log(DAG, "rival__it1", name, attempt=1))
+        for name in ("begin", "release")
+    }
+    first = running.client.wait_for_run(DAG, "rival__it0", seconds=300)
+    second = running.client.wait_for_run(DAG, "rival__it1", seconds=300)
 
-    assert state == "failed"
-    log = "\n".join(running.client.task_log(DAG, "started-by-hand", "begin", attempt=1))
-    assert "rival__it0" in log
-    assert running.client.wait_for_run(DAG, "rival__it0", seconds=300) == "success"
+    assert early == "failed"
+    assert "rival__it0" in logs["begin"]
+    assert "activesynth iteration fail rival:0:1" in logs["begin"]
+    assert "no iteration was opened" in logs["release"]
+    assert (first, second) == ("success", "success")
+    assert running.rows(
+        "select run_key, state, version from activesynth.iterations where campaign = 'rival' "
+        "order by 1"
+    ) == [("rival__it0", "committed", None), ("rival__it1", "committed", None)]
 
 
 def test_a_nightly_refresh_of_one_date_twice_changes_nothing(running: Running) -> None:
