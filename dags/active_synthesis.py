@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import (
     Asset,
+    AssetAlias,
     Context,
     Param,
     PokeReturnValue,
@@ -31,6 +32,9 @@ Results: `activesynth show metrics <campaign>`, or Postgres, schema `activesynth
 NAMES = campaign_names()
 GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}
 VERSIONS = Asset("activesynth://versions")
+# A task that names an asset as its outlet tells of it whenever it succeeds, one that names an alias
+# only when it says so: not every iteration makes a version.
+NEW_VERSIONS = AssetAlias("new_versions")
 
 PARAMS = {
     "campaign": Param(
@@ -222,14 +226,19 @@ def promote(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task.short_circuit(outlets=[VERSIONS], ignore_downstream_trigger_rules=False)
+@task.short_circuit(outlets=[NEW_VERSIONS], ignore_downstream_trigger_rules=False)
 def decide(iteration_id: str) -> dict[str, Any] | None:
     """Send the outbox; go on to the next run where the commit decided on one."""
     from activesynth.steps.decide import decide as step
+    from activesynth_airflow.doorways import version_of
     from activesynth_airflow.platform import open_platform
 
     with open_platform() as platform:
         following = step(iteration_id, platform)
+    version = version_of(iteration_id)
+    if version is not None:
+        told: dict[str, Any] = {"iteration": iteration_id, "version": version}
+        get_current_context()["outlet_events"][NEW_VERSIONS].add(VERSIONS, extra=told)
     if following.run_key is None:
         return None
     return {"run_key": following.run_key, "conf": following.conf}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Asset, get_current_context, task
+from airflow.sdk import DAG, Asset, AssetAlias, get_current_context, task
 
 from activesynth.config.campaign import CampaignConfig, campaign_names, read_named
 
@@ -13,13 +13,15 @@ DOC = """
 ### Read the source again and take in what is new
 
 New rows enter train (labelled) or the pool; near-duplicates of held-out rows are kept out; a new
-dataset version exists only if something changed. Running one date twice changes nothing.
+dataset version exists only if something changed. Running one date twice changes nothing. While an
+iteration is open the refresh is skipped; the next one takes the rows in.
 """
 
 
 def refresh_dag(config: CampaignConfig) -> DAG:
     """Build the refresh DAG of one campaign."""
     name = config.name
+    dataset, changes = Asset(f"activesynth://{name}/dataset"), AssetAlias(f"{name}_dataset_changes")
     with DAG(
         dag_id=f"dataset_refresh__{name}",
         schedule=config.refresh.schedule,
@@ -36,14 +38,17 @@ def refresh_dag(config: CampaignConfig) -> DAG:
         },
     ) as built:
 
-        @task.short_circuit(task_id="refresh", outlets=[Asset(f"activesynth://{name}/dataset")])
+        @task.short_circuit(task_id="refresh", outlets=[changes])
         def refresh() -> str | None:
-            """Refresh; return the iteration run to start, if the campaign wants one."""
+            """Refresh; tell who listens if something changed; return the run to start, if any."""
             from activesynth_airflow.doorways import refresh_campaign
 
             context = get_current_context()
             moment = context.get("logical_date") or context["dag_run"].run_after
-            return refresh_campaign(name, moment.strftime("%Y-%m-%d"))
+            done = refresh_campaign(name, moment.strftime("%Y-%m-%d"))
+            if done.created:
+                context["outlet_events"][changes].add(dataset, extra={"version": done.version})
+            return done.run_key
 
         start = TriggerDagRunOperator(
             task_id="start_iteration",

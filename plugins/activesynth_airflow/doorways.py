@@ -12,9 +12,9 @@ from activesynth.config.settings import Settings
 from activesynth.config.trigger import parse_trigger
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef
-from activesynth.errors import WaitingForPeople
+from activesynth.errors import ConflictError, WaitingForPeople
 from activesynth.operations.ingest import ingest
-from activesynth.operations.refresh import refresh
+from activesynth.operations.refresh import RefreshResult, refresh
 from activesynth.steps.annotate import annotate
 from activesynth.steps.begin import begin
 from activesynth_airflow.platform import open_platform
@@ -68,9 +68,25 @@ def release_iteration(iteration_id: str | None) -> None:
     )
 
 
-def refresh_campaign(campaign: str, logical_date: str) -> str | None:
-    """Refresh one campaign's dataset; return the run to start, or None."""
+def version_of(iteration_id: str) -> str | None:
+    """Return the dataset version an iteration committed; a refusal without labels leaves none."""
+    with open_platform() as platform:
+        return platform.lineage.iteration(IterationRef.parse(iteration_id)).version
+
+
+def refresh_campaign(campaign: str, logical_date: str) -> RefreshResult:
+    """Refresh one campaign's dataset.
+
+    Raises:
+        AirflowSkipException: If an iteration is open, or another version was committed meanwhile.
+    """
     with open_platform() as platform:
         config = read_campaign(Settings.read().campaigns / f"{campaign}.yaml")
         _ingest(config, platform)
-        return refresh(campaign, logical_date, platform).run_key
+        try:
+            return refresh(campaign, logical_date, platform)
+        except ConflictError as error:
+            logger.warning(
+                "%s The dataset stays as it is; the next refresh takes the new rows in.", error
+            )
+            raise AirflowSkipException("somebody else holds the campaign") from None

@@ -13,14 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg2
 import pytest
 import yaml
+from sklearn.datasets import load_digits
 
+from activesynth.domain.effects import Unwatched
 from activesynth.embedded import processes
 from activesynth.embedded.airflow_client import AirflowClient
 from activesynth.embedded.platform import EmbeddedPlatform
+from activesynth.lineage.lineage import open_lineage
 from activesynth.lineage.migrate import upgrade
+from fakes import write_npz
 
 pytestmark = pytest.mark.airflow
 
@@ -56,6 +61,20 @@ NO_VERSION: dict[str, Any] = {
 }
 
 
+def read_every_night(archive: Path) -> dict[str, Any]:
+    return {
+        "source": {"name": "npz", "parameters": {"path": str(archive)}},
+        "sampling": {},
+        "refresh": {"schedule": "0 2 * * *", "max_drift": 1.0},
+    }
+
+
+def write_rows(archive: Path, count: int) -> None:
+    digits = load_digits()
+    pictures = (digits.images[:count, :, :, None] * 15).astype(np.uint8)
+    write_npz(archive, pictures, digits.target[:count])
+
+
 def write_campaign(folder: Path, name: str, **changes: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **TINY, **changes}))
@@ -76,6 +95,12 @@ class Running:
 
     def states(self, run_id: str) -> dict[str, str | None]:
         return {t.task_id: t.state for t in self.client.task_instances(DAG, run_id)}
+
+    def told(self, asset: str) -> list[str]:
+        """Return the runs that told of an asset, oldest first."""
+        events = self.client._pages("/api/v2/assets/events", "asset_events")
+        told = [e for e in events if e["name"] == asset]
+        return [e["source_run_id"] for e in sorted(told, key=lambda event: int(event["id"]))]
 
     def wait_until(self, what: Callable[[], bool], seconds: float = 240) -> None:
         deadline = time.monotonic() + seconds
@@ -100,7 +125,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     write_campaign(campaigns, "killed")
     write_campaign(campaigns, "rival", **NO_VERSION)
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
-    write_campaign(campaigns, "nightly", refresh={"schedule": "0 2 * * *"})
+    write_rows(campaigns / "nightly.npz", 900)
+    write_campaign(campaigns, "nightly", **read_every_night(campaigns / "nightly.npz"))
     before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
     os.environ["ACTIVESYNTH_CAMPAIGNS"] = str(campaigns)
     platform = EmbeddedPlatform(folder / "home", ROOT)
@@ -155,6 +181,8 @@ def test_airflow_and_the_plain_driver_give_equal_addresses(
         assert len(scheduled) > 80
         assert scheduled == rows_of(url, ARTIFACTS, "twice")
         assert running.rows(VERSIONS, "twice") == rows_of(url, VERSIONS, "twice")
+        told = [run for run in running.told("activesynth://versions") if run.startswith("twice")]
+        assert told == ["twice__it0", "twice__it1"]
     finally:
         plain.down()
 
@@ -245,18 +273,38 @@ def test_a_run_that_came_too_early_is_refused_and_started_again_when_it_is_its_t
         "select run_key, state, version from activesynth.iterations where campaign = 'rival' "
         "order by 1"
     ) == [("rival__it0", "committed", None), ("rival__it1", "committed", None)]
+    told = running.told("activesynth://versions")
+    assert [run for run in told if run.startswith("rival")] == []
 
 
-def test_a_nightly_refresh_of_one_date_twice_changes_nothing(running: Running) -> None:
+def test_a_nightly_refresh_waits_for_an_open_iteration_and_takes_new_rows_in_once(
+    running: Running,
+) -> None:
     dag = "dataset_refresh__nightly"
     running.client.wait_for_dag(dag)
 
-    states = []
-    for number in (1, 2):
-        running.client.trigger(dag, f"by-hand-{number}", {})
-        states.append(running.client.wait_for_run(dag, f"by-hand-{number}", seconds=120))
+    def refresh(run_id: str) -> str | None:
+        running.client.trigger(dag, run_id, {})
+        assert running.client.wait_for_run(dag, run_id, seconds=120) == "success"
+        tasks = running.client.task_instances(dag, run_id)
+        return next(task.state for task in tasks if task.task_id == "refresh")
 
-    assert states == ["success", "success"]
-    assert running.rows(
-        "select count(*) from activesynth.dataset_versions where campaign = 'nightly'"
-    ) == [(1,)]
+    def versions() -> int:
+        query = "select count(*) from activesynth.dataset_versions where campaign = 'nightly'"
+        return int(running.rows(query)[0][0])
+
+    unchanged = (refresh("unchanged"), versions())
+    write_rows(running.campaigns / "nightly.npz", 960)
+    with closing(open_lineage(str(running.platform.status().database_url), Unwatched())) as lineage:
+        ref = lineage.store.open_iteration("nightly", "by-hand", {}).ref
+        skipped = (refresh("busy"), versions())
+        lineage.store.fail_iteration(ref, "done with it")
+    changed = (refresh("changed"), versions())
+    again = (refresh("again"), versions())
+
+    assert unchanged == ("success", 1)
+    assert skipped == ("skipped", 1)
+    log = "\n".join(running.client.task_log(dag, "busy", "refresh", attempt=1))
+    assert "the next refresh takes the new rows in" in log
+    assert (changed, again) == (("success", 2), ("success", 2))
+    assert running.told("activesynth://nightly/dataset") == ["changed"]
