@@ -188,7 +188,7 @@ def test_airflow_and_the_plain_driver_give_equal_addresses(
 
 
 def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: Running) -> None:
-    running.start("killed", "killed__it0", iterations=1)
+    running.start("killed", "killed__it0", iterations=2)
 
     running.wait_until(lambda: running.states("killed__it0").get("train") == "running")
     os.kill(task_process(running), signal.SIGKILL)
@@ -196,12 +196,18 @@ def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: R
     for part in ("scheduler", "postgres"):
         os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
         running.platform.up(lambda _: None, migrate=upgrade)
-    state = running.client.wait_for_run(DAG, "killed__it0", seconds=300)
+    # Between the commit of an iteration and the trigger of the next run.
+    running.wait_until(lambda: running.states("killed__it0").get("decide") == "success")
+    os.kill(running.platform.status().parts["scheduler"] or 0, signal.SIGKILL)
+    running.platform.up(lambda _: None, migrate=upgrade)
+    first = running.client.wait_for_run(DAG, "killed__it0", seconds=300)
+    second = running.client.wait_for_run(DAG, "killed__it1", seconds=300)
 
-    assert state == "success"
+    assert (first, second) == ("success", "success")
     assert running.rows(
-        "select number, state from activesynth.iterations where campaign = 'killed'"
-    ) == [(0, "committed")]
+        "select number, state, fence from activesynth.iterations where campaign = 'killed' "
+        "order by 1"
+    ) == [(0, "committed", 1), (1, "committed", 1)]
     doubled = running.rows(
         "select iteration, arm, split, slice, name, seed from activesynth.metrics "
         "where campaign = 'killed' group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
