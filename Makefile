@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 # Where torch comes from when not from the default index; see README, "Without a GPU".
 TORCH_INDEX_URL ?=
+# Test files run side by side in this many processes.
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -50,7 +52,7 @@ imports: $(VENV)/.development
 	@PYTHONPATH=plugins $(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/.development
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 bench: $(VENV)/.development ## Measure where the time goes
 	@$(BIN)/python -m benchmarks
