@@ -146,7 +146,11 @@ def plan(iteration_id: str) -> list[int]:
         return shards(iteration_id, platform)
 
 
-@task(map_index_template="shard {{ task.op_kwargs['shard'] }}", **GPU)
+@task(
+    map_index_template="shard {{ task.op_kwargs['shard'] }}",
+    doc_md="Make one shard of candidates: targeted ones for the plan, untargeted for the control.",
+    **GPU,
+)
 def generate(iteration_id: str, shard: int) -> None:
     """Make one shard of candidates."""
     from activesynth.steps.generate import generate as step
@@ -196,7 +200,11 @@ def integrate(iteration_id: str) -> list[str]:
         return arms(iteration_id, platform)
 
 
-@task(map_index_template="{{ task.op_kwargs['arm'] }}", **GPU)
+@task(
+    map_index_template="{{ task.op_kwargs['arm'] }}",
+    doc_md="Train one arm's replicates on the same budget and under the same seeds as the others.",
+    **GPU,
+)
 def retrain(iteration_id: str, arm: str) -> None:
     """Train one arm's replicates."""
     from activesynth.steps.retrain import retrain as step
@@ -289,6 +297,7 @@ def active_synthesis() -> None:
         conf="{{ ti.xcom_pull(task_ids='decide')['conf'] | tojson }}",  # type: ignore[arg-type]
         skip_when_already_exists=True,
         pre_execute=start_over_if_failed,
+        doc_md="Start the run of the next iteration, under the id that the commit decided on.",
     )
 
     # Typed as what the task receives; while the file is parsed it stands for a later value.

@@ -10,6 +10,7 @@ from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Metric
 from activesynth.domain.records import IterationCommit, MetricRow, StepRecord
+from activesynth.errors import ConflictError
 from activesynth.evaluation.gate import GateDecision, decide_gate
 from activesynth.steps.bundle import build_bundle
 from activesynth.steps.decide import next_run
@@ -39,6 +40,7 @@ def _score(turn: Turn) -> StepRecord:
     models = {arm: _digests(turn, arm) for arm in turn.config.evaluation.arms}
     head = turn.step("train").artifacts["model"]
     gate = turn.config.gate
+    _refuse_unevaluated(turn, models)
     seed = turn.seed("gate")
     # The purpose names the models: another attempt with other models is another read.
     compared = sha256(canonical_json([head, *(d for ds in models.values() for d in ds)]))[:16]
@@ -108,6 +110,21 @@ def _score(turn: Turn) -> StepRecord:
         compute=compute,
         seed=seed,
     )
+
+
+def _refuse_unevaluated(turn: Turn, models: dict[str, list[str]]) -> None:
+    """Refuse models that `evaluate` did not see: a late delivery replaced them since.
+
+    Raises:
+        ConflictError: If there are any; the metrics would tell of other models.
+    """
+    seen = set(turn.step("evaluate").inputs)
+    unseen = [arm for arm, digests in models.items() if not seen.issuperset(digests)]
+    if unseen:
+        raise ConflictError(
+            f"the models of the arms {', '.join(unseen)} in iteration {turn.ref} are not those "
+            "that `evaluate` scored; clear the task `evaluate` and what follows it."
+        )
 
 
 def _deployed_loss(

@@ -427,3 +427,54 @@ def test_a_plateau_takes_weight_from_a_branch_that_is_at_its_cap() -> None:
 
     assert share(1.0) == pytest.approx(0.4)
     assert share(0.5) == pytest.approx(0.25)
+
+
+def test_models_that_were_replaced_after_their_evaluation_are_not_promoted(
+    platform: Platform,
+) -> None:
+    from activesynth.steps.promote import promote
+
+    ingest(plane_config(), platform)
+    iteration = begin("plane__it0", {"campaign": "plane"}, platform)
+    ref = IterationRef.parse(iteration)
+    stop_before_promote(iteration, platform)
+    first = platform.lineage.step(ref, "retrain", 0)
+    late = {**first.artifacts, "model0": platform.lineage.step(ref, "train").artifacts["model"]}
+    platform.lineage.record_step(ref, replace(first, derivation_key="late", artifacts=late))
+
+    with pytest.raises(ConflictError, match="clear the task `evaluate`"):
+        promote(iteration, platform)
+
+    assert platform.lineage.campaign("plane").iterations == 0
+
+
+def stop_before_promote(iteration: str, platform: Platform) -> None:
+    from activesynth.steps import (
+        annotate,
+        diagnose,
+        embed,
+        evaluate,
+        fit_generator,
+        generate,
+        integrate,
+        plan,
+        retrain,
+        screen,
+        select,
+        train,
+    )
+
+    train.train(iteration, platform)
+    embed.embed(iteration, platform)
+    fit_generator.fit_generator(iteration, platform)
+    diagnose.diagnose(iteration, platform)
+    plan.plan(iteration, platform)
+    for shard in generate.shards(iteration, platform):
+        generate.generate(iteration, shard, platform)
+    screen.screen(iteration, platform)
+    select.select(iteration, platform)
+    annotate.annotate(iteration, platform)
+    integrate.integrate(iteration, platform)
+    for arm in retrain.arms(iteration, platform):
+        retrain.retrain(iteration, arm, platform)
+    evaluate.evaluate(iteration, platform)
