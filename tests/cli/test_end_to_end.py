@@ -22,34 +22,17 @@ import yaml
 
 from activesynth.domain.canonical import decode_tensors
 from activesynth.errors import WaitingForPeople
+from tiny_campaign import TINY
 
 ROOT = Path(__file__).parents[2]
 CAMPAIGN = "tiny"
 # The gate lets anything pass, so that the second half of the commands has a promoted head.
 DOCUMENT: dict[str, Any] = {
+    **TINY,
     "name": CAMPAIGN,
-    "seed": 3,
-    "source": {"name": "digits"},
-    "sampling": {"long_tail": 8, "label_budget": 120, "rows": 900},
-    "splits": {
-        "train": 0.3, "pool": 0.1, "guide": 0.24, "judge": 0.1, "gate": 0.16, "test": 0.1
-    },
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 20, "pretrain_steps": 5, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 20, "width": 32, "sampling_steps": 4},
-    },
-    "uncertainty": {"passes": 5},
-    "clusters": {"count": 8},
-    "training": {"replicates": 2},
-    "evaluation": {"resamples": 100},
     "selection": {"labels": 6, "review": 2},
     "gate": {"margin": 1.0, "guarded": {}},
-    "loop": {"patience": 100},
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

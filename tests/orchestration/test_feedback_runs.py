@@ -26,35 +26,12 @@ from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.lineage.lineage import open_lineage
 from activesynth.lineage.migrate import upgrade
 from fakes import write_npz
+from tiny_campaign import TINY
 
 pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).parents[2]
 DAG = "active_synthesis"
-TINY: dict[str, Any] = {
-    "seed": 3,
-    "source": {"name": "digits"},
-    "sampling": {"long_tail": 8, "label_budget": 120, "rows": 900},
-    "splits": {
-        "train": 0.3, "pool": 0.1, "guide": 0.24, "judge": 0.1, "gate": 0.16, "test": 0.1
-    },
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 20, "pretrain_steps": 5, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 20, "width": 32, "sampling_steps": 4},
-    },
-    "uncertainty": {"passes": 5},
-    "clusters": {"count": 8},
-    "training": {"replicates": 2},
-    "evaluation": {"resamples": 100},
-    "selection": {"labels": 10, "review": 4},
-    "loop": {"patience": 100},
-}  # fmt: skip
-
-
 NO_VERSION: dict[str, Any] = {
     "selection": {"labels": 0, "review": 0},
     "gate": {"margin": 0.0, "guarded": {"nll": 0.0}},
