@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,12 @@ class Running:
         return found
 
     def kill(self, part: str) -> None:
+        """Kill one part and wait until it is gone, or `up` might still see it run."""
         os.kill(self.platform.status().parts[part] or 0, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while self.platform.status().parts[part] is not None:
+            assert time.monotonic() < deadline, f"{part} outlived SIGKILL"
+            time.sleep(0.05)
 
 
 def silent(_: str) -> None:

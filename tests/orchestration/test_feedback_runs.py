@@ -171,11 +171,11 @@ def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: R
     os.kill(task_process(running), signal.SIGKILL)
     running.wait_until(lambda: running.states("killed__it0").get("embed") == "success")
     for part in ("scheduler", "postgres"):
-        os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
+        kill_part(running, part)
         running.platform.up(lambda _: None, migrate=upgrade)
     # Between the commit of an iteration and the trigger of the next run.
     running.wait_until(lambda: running.states("killed__it0").get("decide") == "success")
-    os.kill(running.platform.status().parts["scheduler"] or 0, signal.SIGKILL)
+    kill_part(running, "scheduler")
     running.platform.up(lambda _: None, migrate=upgrade)
     first = running.client.wait_for_run(DAG, "killed__it0", seconds=300)
     second = running.client.wait_for_run(DAG, "killed__it1", seconds=300)
@@ -190,6 +190,12 @@ def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: R
         "where campaign = 'killed' group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
     )
     assert doubled == []
+
+
+def kill_part(running: Running, part: str) -> None:
+    """Kill one part and wait until it is gone, or `up` might still see it run."""
+    os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
+    running.wait_until(lambda: running.platform.status().parts[part] is None)
 
 
 def task_process(running: Running) -> int:
