@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from activesynth.embedded import processes
 from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.embedded.postgres import PostgresServer
+
+
+def kill_and_wait(pid: int | None) -> None:
+    """Kill a process and wait until it is gone: a signal takes its time."""
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    assert processes.wait_until(lambda: processes.find(pid) is None, seconds=30)
+
 
 MakeServer = Callable[..., PostgresServer]
 MakePlatform = Callable[..., EmbeddedPlatform]

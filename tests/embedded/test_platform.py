@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import activesynth
 from activesynth.embedded import processes
 from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.errors import PlatformStateError
+from embedded_fixtures import kill_and_wait
 
 MakePlatform = Callable[..., EmbeddedPlatform]
 
@@ -67,7 +67,7 @@ def test_up_again_says_so_and_keeps_the_process(make_platform: MakePlatform) -> 
 def test_up_after_kill_keeps_the_address(make_platform: MakePlatform) -> None:
     platform = make_platform()
     first = platform.up(silent, with_airflow=False)
-    os.kill(first.parts["postgres"] or 0, signal.SIGKILL)
+    kill_and_wait(first.parts["postgres"])
 
     second = platform.up(silent, with_airflow=False)
 
@@ -117,7 +117,7 @@ def test_down_after_kill_removes_the_socket_folder_too(make_platform: MakePlatfo
     info = platform.up(silent, with_airflow=False)
     sockets = Path(str(info.database_url).rpartition("=")[2])
     assert sockets.is_dir()
-    os.kill(info.parts["postgres"] or 0, signal.SIGKILL)
+    kill_and_wait(info.parts["postgres"])
 
     platform.down()
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from activesynth.embedded import processes
 from activesynth.embedded.postgres import DATABASES, PostgresServer, RunningPostgres
 from activesynth.embedded.programs import binaries
 from activesynth.errors import PlatformStateError
+from embedded_fixtures import kill_and_wait
 
 MakeServer = Callable[..., PostgresServer]
 
@@ -82,7 +82,7 @@ def test_committed_rows_survive_kill_and_restart_on_the_same_socket(
     server = make_server()
     first = server.start()
     rows(first, "CREATE TABLE kept AS SELECT 7 AS n")
-    os.kill(first.process.pid, signal.SIGKILL)
+    kill_and_wait(first.process.pid)
 
     second = server.start(first.sockets)
 
