@@ -17,13 +17,14 @@ class Settings(BaseSettings):
 
     ``database_url`` and ``objects_url`` default to those of the embedded platform at ``home``.
     ``objects_url`` is ``file:///folder`` or ``s3://bucket/prefix`` with the endpoint and keys
-    beside it.
+    beside it. Relative paths in a campaign's ``source`` start at ``data``.
     """
 
     model_config = SettingsConfigDict(env_prefix="ACTIVESYNTH_", extra="ignore")
 
     home: Path = Path(".activesynth")
     campaigns: Path = Path("campaigns")
+    data: Path = Path()
     database_url: SecretStr | None = None
     objects_url: str | None = None
     s3_endpoint: str | None = None

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from activesynth.config.settings import Settings
 from activesynth.errors import InputError
 
 
 def located(path: Path) -> Path:
-    """Return ``path`` if something is there.
+    """Return where ``path`` leads if something is there; a relative one starts at the data folder.
 
     Raises:
         InputError: ``missing_path``, naming the field, the value and the way out.
     """
-    if not path.exists():
-        where = "" if path.is_absolute() else f", looked for in {Path.cwd()}"
+    root = Settings.read().data
+    found = root / path
+    if not found.exists():
+        where = "" if path.is_absolute() else f", looked for in {root.absolute()}"
         raise InputError(
             f"`source.parameters.path`: there is nothing at {str(path)!r}{where}; put the data "
-            "there, or write the right path into the campaign file (relative paths start at the "
-            "working directory).",
+            "there, write the right path into the campaign file, or name the folder that relative "
+            "paths start at in ACTIVESYNTH_DATA (the working directory unless set).",
             reason="missing_path",
         )
-    return path
+    return found
 
 
 def located_folder(path: Path) -> Path:
@@ -30,13 +33,14 @@ def located_folder(path: Path) -> Path:
     Raises:
         InputError: ``missing_path`` or ``not_a_folder``.
     """
-    if not located(path).is_dir():
+    found = located(path)
+    if not found.is_dir():
         raise InputError(
             f"`source.parameters.path`: {str(path)!r} is a file, but this source reads a folder "
             "with one folder per class; name the folder, or choose another source.",
             reason="not_a_folder",
         )
-    return path
+    return found
 
 
 def located_file(path: Path) -> Path:
@@ -45,13 +49,14 @@ def located_file(path: Path) -> Path:
     Raises:
         InputError: ``missing_path`` or ``not_a_file``.
     """
-    if not located(path).is_file():
+    found = located(path)
+    if not found.is_file():
         raise InputError(
             f"`source.parameters.path`: {str(path)!r} is a folder, but this source reads one "
             "file; name the file, or choose another source.",
             reason="not_a_file",
         )
-    return path
+    return found
 
 
 def over_budget(what: str, size: int, limit: int) -> InputError:

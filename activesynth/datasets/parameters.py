@@ -16,7 +16,8 @@ Side = Annotated[int, Field(ge=4, le=2048)]
 class SourceParameters(BaseModel):
     """What all sources that read files share.
 
-    ``path`` may be relative: it is resolved against the working directory. ``max_bytes`` is the
+    ``path`` may be relative: it starts at the folder in ``ACTIVESYNTH_DATA``, or at the working
+    directory where that is not set. ``max_bytes`` is the
     largest decoded size of everything together; the source refuses before it would hold more.
     """
 

@@ -117,6 +117,8 @@ def airflow_environment(
         "ACTIVESYNTH_CAMPAIGNS": os.environ.get(
             "ACTIVESYNTH_CAMPAIGNS", str(places.project / "campaigns")
         ),
+        # A relative one means the same folder to tasks as to the shell that started them.
+        "ACTIVESYNTH_DATA": str(Path.cwd() / os.environ.get("ACTIVESYNTH_DATA", places.project)),
         "AIRFLOW_HOME": str(places.airflow),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(str(folder) for folder in search_path)),
         "PYTHONUNBUFFERED": "1",

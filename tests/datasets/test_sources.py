@@ -94,6 +94,20 @@ def test_a_relative_path_starts_at_the_working_directory(
     assert len(data.samples) == 4
 
 
+def test_a_relative_path_starts_at_the_data_folder_where_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sets").mkdir()
+    write_npz(tmp_path / "sets" / "data.npz", make_pictures(4), np.array([0, 1, 0, 1]))
+    monkeypatch.setenv("ACTIVESYNTH_DATA", str(tmp_path))
+
+    data = read("npz", path="sets/data.npz")
+
+    assert len(data.samples) == 4
+    with pytest.raises(InputError, match=rf"looked for in {tmp_path}.*ACTIVESYNTH_DATA"):
+        read("npz", path="sets/other.npz")
+
+
 def test_npz_prefers_the_train_arrays_and_ignores_the_test_arrays(tmp_path: Path) -> None:
     x = make_pictures(6)
     arrays = {"x_train": x[:4, ..., 0], "y_train": np.array([[0], [1], [0], [1]])}
