@@ -9,4 +9,5 @@ BENCHMARKS = {
     "neighbours": "benchmarks.neighbours",
     "repeats": "benchmarks.repeats",
     "iteration": "benchmarks.iteration",
+    "orchestration": "benchmarks.orchestration",
 }
