@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -57,7 +58,10 @@ def diagnose(iteration_id: str, platform: Platform) -> StepRecord:
             variance=variance,
             clusters=turn.artifacts.arrays(embedded["guide"])["clusters"],
             is_a=halves(guide.ids, guide.groups, seed=turn.campaign_seed("halves")),
-            corrupted=predict_corrupted(turn, predictor, guide),
+            corrupted={
+                name: found[0]
+                for name, found in predict_corrupted(turn, [predictor], guide).items()
+            },
             train_clusters=turn.artifacts.arrays(embedded["train"])["clusters"],
         )
         centroids = turn.artifacts.arrays(embedded["codebook"])["centroids"]
@@ -120,20 +124,22 @@ def diagnose(iteration_id: str, platform: Platform) -> StepRecord:
     )
 
 
-def predict_corrupted(turn: Turn, predictor: Predictor, rows: SampleSet) -> dict[str, Array]:
-    """Predict corrupted copies of ``rows``: name to ``(severities, n, classes)``.
+def predict_corrupted(
+    turn: Turn, predictors: Sequence[Predictor], rows: SampleSet
+) -> dict[str, Array]:
+    """Predict corrupted copies of ``rows``: name to ``(predictors, severities, n, classes)``.
 
-    The randomness of the corruption is the campaign's, so every model sees equal copies.
+    The randomness of the corruption is the campaign's, so every model sees equal copies; they are
+    made once for all predictors, because making them costs as much as predicting them.
     """
     settings = turn.config.diagnosis
     result: dict[str, Array] = {}
     for name in settings.corruptions:
         corruption: Corruption = turn.platform.parts.create("corruption", name)
         seed = turn.campaign_seed("corruption", name)
-        result[name] = np.stack(
-            [
-                predictor.predict_proba(corruption.apply(rows.x, severity=severity, seed=seed))
-                for severity in settings.severities
-            ]
-        )
+        levels = []
+        for severity in settings.severities:
+            copies = corruption.apply(rows.x, severity=severity, seed=seed)
+            levels.append(np.stack([one.predict_proba(copies) for one in predictors]))
+        result[name] = np.stack(levels, axis=1)
     return result

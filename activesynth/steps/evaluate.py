@@ -160,7 +160,7 @@ def _corrupted(
     """Score every arm on corrupted guide rows, and what was gained over `reweighted` there."""
     guide = load_split(turn.platform.objects, turn.manifest, "guide")
     severities = turn.config.diagnosis.severities
-    probs = {arm: _predict_corrupted(turn, digests, guide) for arm, digests in models.items()}
+    probs = _predict_corrupted(turn, models, guide)
     rows = []
     for arm, by_name in probs.items():
         right = {
@@ -212,10 +212,19 @@ def _corrupted(
     return rows
 
 
-def _predict_corrupted(turn: Turn, digests: list[str], rows: SampleSet) -> dict[str, Array]:
-    """Predict with every replicate: name to ``(replicates, severities, n, classes)``."""
-    each = [predict_corrupted(turn, turn.predictor(digest), rows) for digest in digests]
-    return {name: np.stack([found[name] for found in each]) for name in each[0]}
+def _predict_corrupted(
+    turn: Turn, models: dict[str, list[str]], rows: SampleSet
+) -> dict[str, dict[str, Array]]:
+    """Predict with every replicate: arm to name to ``(replicates, severities, n, classes)``."""
+    predictors = [turn.predictor(digest) for digests in models.values() for digest in digests]
+    found = predict_corrupted(turn, predictors, rows)
+    result: dict[str, dict[str, Array]] = {}
+    first = 0
+    for arm, digests in models.items():
+        mine = slice(first, first + len(digests))
+        result[arm] = {name: probs[mine] for name, probs in found.items()}
+        first += len(digests)
+    return result
 
 
 def _stacked(probs: Array, rows: Array) -> Array:
