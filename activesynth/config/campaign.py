@@ -83,11 +83,16 @@ class SplitShares(Section):
 
 
 class Uncertainty(Section):
-    """MC-dropout passes, and how tau is set: a fixed value, or a quantile at iteration 0."""
+    """MC-dropout passes, and how tau is set: a fixed value, or a quantile at iteration 0.
+
+    ``sweep`` are further thresholds that the uncertain region is reported at, as shares of
+    ln(classes): fixed numbers, so that iterations can be compared.
+    """
 
     passes: Annotated[int, Field(ge=2, le=1000)] = 50
     tau: Annotated[float, Field(gt=0.0)] | None = None
     tau_quantile: Share = 0.8
+    sweep: Annotated[tuple[SomeShare, ...], AfterValidator(_distinct)] = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Clusters(Section):
@@ -103,7 +108,7 @@ class Diagnosis(Section):
     margin: Share = 0.05
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     min_support: Positive = 10
-    corruptions: Names = ("blur", "noise", "rotation", "occlusion")
+    corruptions: Names = ("blur", "noise", "rotation", "occlusion", "shadow", "contrast")
     severities: Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(_distinct)] = (
         0.33,
         0.66,

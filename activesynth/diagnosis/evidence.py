@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
@@ -25,6 +25,9 @@ class Evidence:
         corrupted: By corruption, class probabilities on the corrupted rows,
             ``(severities, n, classes)``.
         train_clusters: Cluster id of each train row, ``(m,)`` int64.
+        corrupted_at: Further corruptions at one severity, by ``name@severity``: probabilities
+            ``(n, classes)``; what people declared and no campaign tries by itself.
+        attributes: By name, the group of each row as text, ``(n,)`` unicode; "" is unknown.
     """
 
     ids: Array
@@ -37,6 +40,8 @@ class Evidence:
     is_a: Array
     corrupted: Mapping[str, Array]
     train_clusters: Array
+    corrupted_at: Mapping[str, Array] = field(default_factory=dict)
+    attributes: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not align."""
@@ -48,12 +53,18 @@ class Evidence:
             "variance": self.variance,
             "clusters": self.clusters,
             "is_a": self.is_a,
+            **{f"attributes[{name}]": array for name, array in self.attributes.items()},
         }
         wrong = {name: len(array) for name, array in per_row.items() if len(array) != len(self.y)}
         wrong |= {
             f"corrupted[{name}]": array.shape
             for name, array in self.corrupted.items()
             if array.shape[1:] != self.probs.shape
+        }
+        wrong |= {
+            f"corrupted_at[{name}]": array.shape
+            for name, array in self.corrupted_at.items()
+            if array.shape != self.probs.shape
         }
         if wrong:
             raise ShapeError(

@@ -10,11 +10,25 @@ import numpy as np
 from activesynth.diagnosis.clusters import cluster_shares, rare_clusters
 from activesynth.diagnosis.difficulty import PRIOR_ROWS, class_difficulty
 from activesynth.diagnosis.evidence import Evidence
-from activesynth.diagnosis.slices import Finding, corruption_findings, slice_findings
+from activesynth.diagnosis.slices import (
+    Finding,
+    attribute_findings,
+    corruption_findings,
+    declared_finding,
+    slice_findings,
+)
+from activesynth.diagnosis.sweep import sweep_tau
+from activesynth.diagnosis.verdicts import (
+    Verdict,
+    judge,
+    judge_declared,
+    mildest,
+    ranked,
+    state_of,
+)
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import Weakness, WeaknessProfile, WeaknessState
 from activesynth.errors import ShapeError
-from activesynth.statistics.corrections import holm
 from activesynth.statistics.intervals import wilson
 from activesynth.uncertainty.region import uncertain_region
 from activesynth.uncertainty.scores import total_uncertainty
@@ -40,15 +54,21 @@ def diagnose(
     class_names: Sequence[str],
     previous: Mapping[str, str],
     uncertainty: Array | None = None,
+    declared: Sequence[str] = (),
+    sweep: Sequence[float] = (),
 ) -> WeaknessProfile:
     """Find where the model is weak, and say how sure that is.
 
-    A slice (class, cluster, the uncertain region) is *found* when on the half ``found_on`` its
-    error rate exceeds that of the other rows by more than ``margin``: one-sided p-value, after
-    Holm's correction within the kind, below ``alpha``. A corruption is found when it raises the
-    error rate of the same rows by more than ``margin``; every severity is tested, all of them
-    are one family, and the mildest found severity is reported. Slices with fewer than
-    ``min_support`` rows on the searching half are not tested.
+    A slice (class, cluster, the uncertain region, a slice of attributes) is *found* when on the
+    half ``found_on`` its error rate exceeds that of the other rows by more than ``margin``:
+    one-sided p-value, after Holm's correction within the kind and an equal split over the kinds,
+    below ``alpha``. A corruption is found when it raises the error rate of the same rows by more
+    than ``margin``; every severity is tested, all of them are one family, and the mildest found
+    severity is reported. Slices with fewer than ``min_support`` rows on the searching half are
+    not tested. So where nothing exceeds the margin, a profile names anything at all with
+    probability ``alpha`` at most.
+
+    What people declared is measured the same way, as a family of its own, and always reported.
 
     It is *confirmed* when the other half has ``min_support`` rows of it too and the lower bound
     of the two-sided 95 % interval of its gap there is above 0. Gap, bounds and ``n`` of a
@@ -59,7 +79,8 @@ def diagnose(
     numbers of today, until it is not found and its upper bound on the other half is under
     ``margin`` (with ``min_support`` rows): then it is reported as ``closed``, once. A closed
     one is reported again when it is found again; it is ``regressed`` when its lower bound is
-    over ``margin`` on both halves, and still ``closed`` otherwise.
+    over ``margin`` on both halves, and still ``closed`` otherwise. Weaknesses stand in the order
+    of their rank, see :func:`activesynth.diagnosis.verdicts.ranked`.
 
     Args:
         evidence: Predictions on guide rows.
@@ -67,7 +88,7 @@ def diagnose(
         iteration: Number of the iteration.
         model: Digest of the diagnosed model's card.
         margin: Gap that is still acceptable, in ``[0, 1)``.
-        alpha: Error rate of each kind's family of tests.
+        alpha: Error rate of all tests together.
         min_support: Fewest rows of a slice worth testing.
         delta: Clusters below this share of train are rare.
         cluster_count: Number of clusters of the codebook.
@@ -78,6 +99,8 @@ def diagnose(
         previous: Latest state of every weakness ever seen, by id.
         uncertainty: What ``tau`` is compared with, ``(n,)``; total uncertainty (variance +
             entropy) when None.
+        declared: What people declared, as ``<kind>:<key>``.
+        sweep: Further thresholds at which the uncertain region is described.
 
     Raises:
         ShapeError: If there are no guide rows, or names or severities do not fit the arrays.
@@ -89,17 +112,30 @@ def diagnose(
     searches = evidence.is_a if found_on == "A" else ~evidence.is_a
     predicted = evidence.probs.argmax(axis=1)
     difficulty = class_difficulty(evidence.y, predicted, len(class_names))
-    slices = slice_findings(
-        evidence, is_uncertain, searches, tuple(class_names), cluster_count, margin
+    names = tuple(class_names)
+    known = [key for kind, _, key in (name.partition(":") for name in previous) if kind == "slice"]
+    verdicts = _verdicts(
+        slice_findings(evidence, is_uncertain, searches, names, cluster_count, margin)
+        + attribute_findings(evidence, searches, names, margin, min_support, known),
+        corruption_findings(evidence, tuple(severities), searches, margin),
+        min_support,
+        alpha,
     )
-    chosen = _adjusted(slices, min_support) + _mildest(
-        corruption_findings(evidence, tuple(severities), searches, margin), min_support, alpha
+    verdicts += judge_declared(
+        [declared_finding(target, evidence, searches, names, margin) for target in declared],
+        min_support,
     )
     weaknesses = []
-    for finding, p_value in chosen:
-        state = _state(finding, p_value < alpha, previous.get(finding.id), margin, min_support)
+    for verdict in verdicts:
+        state = state_of(
+            verdict,
+            previous.get(verdict.finding.id),
+            alpha=alpha,
+            margin=margin,
+            min_support=min_support,
+        )
         if state is not None:
-            weaknesses.append(_weakness(finding, p_value, state, min_support, difficulty, evidence))
+            weaknesses.append(_weakness(verdict, state, min_support, difficulty, evidence))
     shares = cluster_shares(evidence.train_clusters, cluster_count)
     region = wilson(int(is_uncertain.sum()), len(is_uncertain))
     return WeaknessProfile(
@@ -119,7 +155,8 @@ def diagnose(
             name: tuple((probs.argmax(axis=2) == evidence.y).mean(axis=1).tolist())
             for name, probs in sorted(evidence.corrupted.items())
         },
-        weaknesses=tuple(weaknesses),
+        weaknesses=ranked(weaknesses),
+        sweep=sweep_tau(uncertainty, predicted != evidence.y, sweep),
     )
 
 
@@ -137,60 +174,25 @@ def _check(evidence: Evidence, severities: Sequence[float], class_names: Sequenc
         )
 
 
-def _adjusted(findings: list[Finding], min_support: int) -> list[tuple[Finding, float]]:
-    """Pair every finding with its p-value after Holm's correction within its kind."""
-    paired = []
-    for kind in dict.fromkeys(finding.kind for finding in findings):
-        family = [finding for finding in findings if finding.kind == kind]
-        tested = [finding for finding in family if finding.found_n >= min_support]
-        p_values = holm(np.array([finding.found.p_value for finding in tested]))
-        by_key = {one.key: float(p) for one, p in zip(tested, p_values, strict=True)}
-        paired += [(finding, by_key.get(finding.key, 1.0)) for finding in family]
-    return paired
-
-
-def _mildest(
-    corruptions: list[list[Finding]], min_support: int, alpha: float
-) -> list[tuple[Finding, float]]:
-    """Pick the mildest found severity of each corruption, or its harshest when none is found."""
-    tested = [one for levels in corruptions for one in levels if one.found_n >= min_support]
-    p_values = iter(holm(np.array([one.found.p_value for one in tested])))
-    picked = []
-    for levels in corruptions:
-        pairs = [
-            (one, float(next(p_values)) if one.found_n >= min_support else 1.0) for one in levels
-        ]
-        found = [pair for pair in pairs if pair[1] < alpha]
-        picked += found[:1] or pairs[-1:]
-    return picked
-
-
-def _state(
-    finding: Finding, is_found: bool, before: str | None, margin: float, min_support: int
-) -> WeaknessState | None:
-    """Return the state to report, or None when there is nothing to say."""
-    if before == "closed":
-        is_back = min(finding.found.low, finding.held.low) > margin
-        if is_found:
-            return "regressed" if is_back else "closed"
-        return None
-    state: WeaknessState = "regressed" if before == "regressed" else "open"
-    if is_found:
-        return state
-    if before is None:
-        return None
-    is_closed = finding.held_n >= min_support and finding.held.high < margin
-    return "closed" if is_closed else state
+def _verdicts(
+    slices: list[Finding], corruptions: list[list[Finding]], min_support: int, alpha: float
+) -> list[Verdict]:
+    """Judge everything that was searched; one verdict remains of each corruption."""
+    judged = judge(slices, corruptions, min_support)
+    rest = iter(judged[len(slices) :])
+    return judged[: len(slices)] + [
+        mildest([next(rest) for _ in levels], alpha) for levels in corruptions
+    ]
 
 
 def _weakness(
-    finding: Finding,
-    p_value: float,
+    verdict: Verdict,
     state: WeaknessState,
     min_support: int,
     class_difficulties: Array,
     evidence: Evidence,
 ) -> Weakness:
+    finding = verdict.finding
     errors, rows = int(finding.is_error.sum()), int(finding.members.sum())
     overall = float((evidence.probs.argmax(axis=1) != evidence.y).mean())
     difficulty = (errors + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
@@ -214,10 +216,11 @@ def _weakness(
         low=finding.held.low,
         high=finding.held.high,
         n=finding.held_n,
-        p_value=p_value,
+        p_value=verdict.p_value,
         confirmed=finding.held_n >= min_support and finding.held.low > 0.0,
         difficulty=difficulty,
         severity=finding.severity,
+        strength=verdict.strength,
         class_share={
             int(label): float(count / counts.sum())
             for label, count in zip(labels, counts, strict=True)

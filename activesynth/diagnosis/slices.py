@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from activesynth.diagnosis.attributes import candidate_slices, slice_members, slice_title
 from activesynth.diagnosis.evidence import Evidence
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import WeaknessKind
@@ -113,6 +115,67 @@ def slice_findings(
     ]
 
 
+def attribute_findings(
+    evidence: Evidence,
+    searches: Array,
+    class_names: tuple[str, ...],
+    margin: float,
+    min_support: int,
+    known: Iterable[str],
+) -> list[Finding]:
+    """Return a finding for every slice of attributes with enough rows.
+
+    ``known`` are keys of older weaknesses, looked up however few rows they have left; those
+    whose attribute is gone are left out.
+    """
+    slices = candidate_slices(evidence.y, evidence.attributes, searches, min_support)
+    for key in known:
+        members = slice_members(key, evidence.y, evidence.attributes)
+        if members is not None:
+            slices.setdefault(key, members)
+    is_error = evidence.probs.argmax(axis=1) != evidence.y
+    return [
+        slice_finding(
+            "slice", key, slice_title(key, class_names), members, is_error, searches, margin
+        )
+        for key, members in slices.items()
+    ]
+
+
+def declared_finding(
+    target: str,
+    evidence: Evidence,
+    searches: Array,
+    class_names: tuple[str, ...],
+    margin: float,
+) -> Finding:
+    """Measure what a person declared, ``target`` being ``<kind>:<key>``.
+
+    What is not there (any more) is measured on no rows: its gap is unknown.
+    """
+    kind, _, key = target.partition(":")
+    if kind == "corruption" and key in evidence.corrupted_at:
+        name, _, severity = key.partition("@")
+        title = f"declared: corruption {name} at severity {float(severity):g}"
+        probs = evidence.corrupted_at[key]
+        return _paired_finding(
+            "declared", target, title, evidence, probs, float(severity), searches, margin
+        )
+    members: Array | None = None
+    title = f"declared: {kind} {key}"
+    if kind == "slice":
+        members = slice_members(key, evidence.y, evidence.attributes)
+        title = f"declared: {slice_title(key, class_names)}"
+    elif kind in ("class", "cluster") and key.isdecimal():
+        members = (evidence.y if kind == "class" else evidence.clusters) == int(key)
+        if kind == "class" and int(key) < len(class_names):
+            title = f"declared: class {class_names[int(key)]}"
+    if members is None:
+        members = np.zeros(len(evidence.y), dtype=bool)
+    is_error = evidence.probs.argmax(axis=1) != evidence.y
+    return slice_finding("declared", target, title, members, is_error, searches, margin)
+
+
 def corruption_findings(
     evidence: Evidence, severities: tuple[float, ...], searches: Array, margin: float
 ) -> list[list[Finding]]:
@@ -121,30 +184,54 @@ def corruption_findings(
     Clean and corrupted predictions are of the same rows, so the comparison is paired. Every
     guide row is a member; its error is the one on the corrupted copy.
     """
+    order = np.argsort(severities, kind="stable").tolist()
+    return [
+        [
+            _paired_finding(
+                "corruption",
+                name,
+                f"corruption {name} at severity {severities[level]:g}",
+                evidence,
+                evidence.corrupted[name][level],
+                float(severities[level]),
+                searches,
+                margin,
+            )
+            for level in order
+        ]
+        for name in sorted(evidence.corrupted)
+    ]
+
+
+def _paired_finding(
+    kind: WeaknessKind,
+    key: str,
+    title: str,
+    evidence: Evidence,
+    probs: Array,
+    severity: float,
+    searches: Array,
+    margin: float,
+) -> Finding:
+    """Compare predictions on corrupted copies with those on the same clean rows, on each half."""
     clean = evidence.probs.argmax(axis=1) != evidence.y
-    order = np.argsort(severities, kind="stable")
-    everyone = np.ones(len(evidence.y), dtype=bool)
+    corrupted = probs.argmax(axis=1) != evidence.y
 
-    def finding(name: str, level: int) -> Finding:
-        corrupted = evidence.corrupted[name][level].argmax(axis=1) != evidence.y
+    def measure(half: Array) -> ExcessError:
+        worsened = int((corrupted & ~clean & half).sum())
+        improved = int((clean & ~corrupted & half).sum())
+        return paired_excess_error(worsened, improved, int(half.sum()), margin)
 
-        def measure(half: Array) -> ExcessError:
-            worsened = int((corrupted & ~clean & half).sum())
-            improved = int((clean & ~corrupted & half).sum())
-            return paired_excess_error(worsened, improved, int(half.sum()), margin)
-
-        return Finding(
-            "corruption",
-            name,
-            f"corruption {name} at severity {severities[level]:g}",
-            everyone,
-            corrupted,
-            searches,
-            measure(searches),
-            measure(~searches),
-            int(searches.sum()),
-            int((~searches).sum()),
-            float(severities[level]),
-        )
-
-    return [[finding(name, int(level)) for level in order] for name in sorted(evidence.corrupted)]
+    return Finding(
+        kind,
+        key,
+        title,
+        np.ones(len(evidence.y), dtype=bool),
+        corrupted,
+        searches,
+        measure(searches),
+        measure(~searches),
+        int(searches.sum()),
+        int((~searches).sum()),
+        severity,
+    )

@@ -14,6 +14,8 @@ Split = Literal["train", "pool", "guide", "judge", "gate", "test"]
 Verdict = Literal["accepted", "rejected"]
 WeaknessKind = Literal["class", "cluster", "uncertain", "corruption", "slice", "declared"]
 WeaknessState = Literal["open", "closed", "regressed"]
+MAX_WEAKNESS_ID = 200
+"""Most characters of a weakness's id; samples carry the id of the weakness they were made for."""
 
 
 class Document(BaseModel):
@@ -90,9 +92,14 @@ class Weakness(Document):
 
     ``gap`` is the slice's error rate minus the reference error rate, in ``[-1, 1]``, with the
     bounds ``low`` and ``high`` of its interval; ``n`` counts the real rows behind it;
-    ``p_value`` is one-sided for gap > margin, after Holm's correction within the kind.
-    ``members`` are the ids of guide rows in the slice; ``class_share`` is how the errors in it
-    spread over classes; ``severity`` is in ``[0, 1]`` and steers the strength of corruption.
+    ``p_value`` is one-sided for gap > margin, after Holm's correction within the kind and an
+    equal split over the kinds, so it may be compared with the error rate of the whole profile.
+    ``rank`` counts from 1, the weakness to look at first; ``strength`` is the lower bound that it
+    is ranked by. ``class_share`` is how the errors in it spread over classes; ``severity`` is in
+    ``[0, 1]`` and steers the strength of corruption.
+
+    A weakness of kind ``declared`` has the key ``<kind>:<key>`` of what was declared, and
+    ``target_kind`` and ``target_key`` tell what any weakness is about.
     """
 
     id: str
@@ -110,10 +117,47 @@ class Weakness(Document):
     severity: float = 0.0
     class_share: dict[int, float] = {}
     clusters: tuple[int, ...] = ()
+    rank: int = 0
+    strength: float = 0.0
+
+    @property
+    def target_kind(self) -> str:
+        """Return the kind of what the weakness is about: of a declared one, what was declared."""
+        return self.key.partition(":")[0] if self.kind == "declared" else self.kind
+
+    @property
+    def target_key(self) -> str:
+        """Return the key within :attr:`target_kind`; of a corruption its name alone."""
+        key = self.key.partition(":")[2] if self.kind == "declared" else self.key
+        return key.partition("@")[0] if self.target_kind == "corruption" else key
+
+
+class SweepPoint(Document):
+    """The uncertain region at one threshold ``tau``, with 95 % Wilson intervals.
+
+    ``share`` is |U_tau| over all rows; the two errors are error rates among the ``n_inside`` rows
+    in the region and among the others. A side without rows has the error 0 and bounds 0 and 1.
+    """
+
+    tau: float
+    share: float
+    low: float
+    high: float
+    n_inside: int
+    error_inside: float
+    error_inside_low: float
+    error_inside_high: float
+    error_outside: float
+    error_outside_low: float
+    error_outside_high: float
 
 
 class WeaknessProfile(Document):
-    """What one diagnosis found, versioned so that a generator can follow it without code."""
+    """What one diagnosis found, versioned so that a generator can follow it without code.
+
+    ``weaknesses`` stand in the order of their ``rank``; ``sweep`` holds the uncertain region at
+    other thresholds than ``tau``, in ascending order.
+    """
 
     format: Literal[1] = 1
     campaign: str
@@ -130,6 +174,7 @@ class WeaknessProfile(Document):
     class_difficulty: tuple[float, ...]
     corruption_accuracy: dict[str, tuple[float, ...]]
     weaknesses: tuple[Weakness, ...]
+    sweep: tuple[SweepPoint, ...] = ()
 
 
 class PlanItem(Document):

@@ -6,7 +6,7 @@ import numpy as np
 
 from activesynth.domain.canonical import Array, content_id, derive_seed
 from activesynth.domain.dataset_access import load_split
-from activesynth.domain.documents import Plan, WeaknessProfile
+from activesynth.domain.documents import MAX_WEAKNESS_ID, Plan, WeaknessProfile
 from activesynth.domain.exchange import GenerationRequest, State, SyntheticBatch
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
@@ -116,7 +116,7 @@ def _make(
         y,
         groups.astype(str) if len(groups) else np.zeros(0, "<U1"),
         {
-            "weakness": order.weakness[rows].astype("<U64"),
+            "weakness": order.weakness[rows].astype(f"<U{MAX_WEAKNESS_ID}"),
             "generator": np.full(len(rows), card),
             "seed": seeds,
             "confidence": confidence.astype(np.float64),

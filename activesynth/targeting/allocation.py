@@ -124,7 +124,7 @@ def _preference(
 
 def _capped(weak: Sequence[Weakness], shares: Array, floor: Array, cap: float) -> Array:
     """Hand what corruptions have above ``cap`` to the others, in proportion to their shares."""
-    is_corruption = np.array([weakness.kind == "corruption" for weakness in weak])
+    is_corruption = np.array([weakness.target_kind == "corruption" for weakness in weak])
     total, least = shares[is_corruption].sum(), floor[is_corruption].sum()
     limit = max(cap, least)
     if is_corruption.all() or total <= limit:

@@ -68,8 +68,10 @@ def expand(
     """Turn a plan into candidates, ``oversample`` for each planned sample.
 
     A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
-    for level 2; a corruption for its name with severities around the profile's. Labels that
-    are not fixed follow the weakness's ``class_share``. A class without a single training row
+    for level 2; a corruption for its name with severities around the profile's; a slice of
+    attributes for the clusters its errors lie in, since no generator knows attributes. A declared
+    weakness is treated as what was declared. Labels that are not fixed follow the weakness's
+    ``class_share``. A class without a single training row
     is left out, since no generator could have learnt it: a class weakness of such a class
     yields no candidates, and the shortfall shows in the selection.
 
@@ -116,16 +118,16 @@ def _find(by_id: Mapping[str, Weakness], item: PlanItem) -> Weakness:
 def _order(
     weakness: Weakness, count: int, classes: int, seen: Array, rng: np.random.Generator
 ) -> Order:
-    if weakness.kind == "class":
+    if weakness.target_kind == "class":
         return _fill(_of_class(weakness, count, classes, seen), weakness.id)
     shares = _shares(weakness.class_share, classes) * seen
     if not shares.any():
         shares = seen if seen.any() else np.ones(classes)
     labels = rng.permutation(np.repeat(np.arange(classes), largest_remainder(shares, count)))
-    if weakness.kind == "uncertain":
+    if weakness.target_kind == "uncertain":
         return _fill(labels, weakness.id, level=UNCERTAIN_LEVEL)
-    if weakness.kind == "corruption":
-        name = weakness.key.removeprefix("corruption:").partition(":")[0]
+    if weakness.target_kind == "corruption":
+        name = weakness.target_key.removeprefix("corruption:").partition(":")[0]
         return _fill(
             labels, weakness.id, perturbation=name, severities=_severities(weakness, count, rng)
         )
@@ -144,7 +146,7 @@ def _of_class(weakness: Weakness, count: int, classes: int, seen: Array) -> Arra
 
 def _clusters(weakness: Weakness, count: int, rng: np.random.Generator) -> Array | None:
     clusters = weakness.clusters
-    if not clusters and weakness.kind == "cluster":
+    if not clusters and weakness.target_kind == "cluster":
         clusters = (_number(weakness),)
     if not clusters:
         return None
