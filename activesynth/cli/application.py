@@ -9,12 +9,14 @@ from activesynth.cli import (
     campaigns,
     database,
     demo,
+    diagnosis,
     exports,
     iterations,
     operations,
     platform,
     reports,
     show,
+    weaknesses,
 )
 
 
@@ -31,12 +33,13 @@ def application() -> typer.Typer:
         # A traceback of our own errors helps nobody; one of a bug should be the plain one.
         pretty_exceptions_enable=False,
     )
-    for room in (platform, demo, iterations, annotation, reports, operations):
+    for room in (platform, demo, iterations, annotation, reports, operations, diagnosis):
         room.register(app)
     for name, group in (
         ("config", campaigns.config),
         ("campaign", campaigns.campaign),
         ("show", show.app),
+        ("weakness", weaknesses.app),
         ("export", exports.app),
         ("iteration", iterations.app),
         ("outbox", operations.outbox),

@@ -17,7 +17,19 @@ CAMPAIGNS = (
 )
 ITERATIONS = ("iteration", "decision", "reason", "version", "seconds", "committed_at")
 WEAKNESSES = (
-    *("iteration", "title", "state", "gap", "low", "high", "n", "planned", "accepted", "rejected"),
+    *(
+        "iteration",
+        "rank",
+        "title",
+        "state",
+        "gap",
+        "low",
+        "high",
+        "n",
+        "planned",
+        "accepted",
+        "rejected",
+    ),
     *("benefit", "benefit_low", "benefit_high"),
 )
 SAMPLES = ("sample", "iteration", "label", "verdict", "verdict_reason", "weakness_title", "seed")
@@ -26,6 +38,7 @@ SAMPLE = (
     *("manifest", "model_arm", "model_replicate", "model", "decision"),
 )
 VERSIONS = ("depth", "ancestor", "origin", "iteration", "decision", "rows", "committed_at")
+DIAGNOSES = ("run_key", "recorded_at", "version", "model", "weaknesses", "first")
 COSTS = ("iteration", "step", "shards", "reused", "seconds", "device", "peak_memory_mb")
 
 app = typer.Typer(help="Committed facts, read from the database.", no_args_is_help=True)
@@ -60,6 +73,15 @@ def weaknesses(campaign: Campaign, as_json: AsJson = False) -> None:
         rows = platform.reader.weaknesses(campaign)
     empty = f"campaign {campaign!r} has no weakness on record."
     print_rows(rows, as_json=as_json, empty=empty, columns=WEAKNESSES)
+
+
+@app.command("diagnoses")
+def diagnoses(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show the diagnoses made on demand; JSON holds the whole profiles."""
+    with connected(campaign) as platform:
+        rows = platform.reader.diagnoses(campaign)
+    empty = f"campaign {campaign!r} was not diagnosed on demand yet."
+    print_rows(rows, as_json=as_json, empty=empty, columns=DIAGNOSES)
 
 
 @app.command("samples")

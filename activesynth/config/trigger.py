@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from activesynth.config.campaign import CampaignConfig, Section
 from activesynth.domain.registry import describe
 from activesynth.errors import ConfigurationError
+
+Form = TypeVar("Form", bound=Section)
 
 
 class Trigger(Section):
@@ -29,17 +31,38 @@ class Trigger(Section):
     note: Annotated[str, Field(max_length=200)] | None = None
 
 
+class DiagnosisRequest(Section):
+    """The form of a diagnosis on demand."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    campaign: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+
 def parse_trigger(conf: Mapping[str, Any]) -> Trigger:
     """Check a trigger's parameters strictly; an empty form field counts as not given.
 
     Raises:
         ConfigurationError: Naming each wrong or undeclared field.
     """
+    return _parse(Trigger, conf)
+
+
+def parse_diagnosis(conf: Mapping[str, Any]) -> DiagnosisRequest:
+    """Check the parameters of a diagnosis as strictly.
+
+    Raises:
+        ConfigurationError: Naming each wrong or undeclared field.
+    """
+    return _parse(DiagnosisRequest, conf)
+
+
+def _parse(form: type[Form], conf: Mapping[str, Any]) -> Form:
     given = {key: value for key, value in conf.items() if value not in (None, "")}
     try:
-        return Trigger.model_validate(given)
+        return form.model_validate(given)
     except ValidationError as error:
-        allowed = ", ".join(Trigger.model_fields)
+        allowed = ", ".join(form.model_fields)
         raise ConfigurationError(
             f"trigger parameters: {describe(error, '')}; the fields are: {allowed}."
         ) from error

@@ -259,3 +259,19 @@ class SplitRead:
     split: Split
     purpose: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisRecord:
+    """A diagnosis made on demand, outside of any iteration.
+
+    ``run_key`` is the run that asked for it, ``version`` the manifest and ``model`` the card it is
+    about; ``profile`` is the digest of the weakness profile and ``document`` its content.
+    """
+
+    campaign: str
+    run_key: str
+    version: str
+    model: str
+    profile: str
+    document: Json

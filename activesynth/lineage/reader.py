@@ -31,7 +31,7 @@ _METRICS = """
 """
 _WEAKNESSES = """
     SELECT * FROM activesynth.weakness_history
-    WHERE campaign = :campaign ORDER BY iteration, kind, key, weakness
+    WHERE campaign = :campaign ORDER BY iteration, rank, kind, key, weakness
 """
 _SAMPLES = """
     SELECT s.id AS sample, s.iteration, s.label, s.verdict, s.verdict_reason, s.weakness,
@@ -54,6 +54,26 @@ _MODELS = """
     SELECT iteration, role, arm, replicate, digest, trained_on
     FROM activesynth.models
     WHERE campaign = :campaign ORDER BY iteration, role, arm, replicate
+"""
+_DECLARATIONS = """
+    SELECT number, action, target, reason, recorded_at
+    FROM activesynth.weakness_declarations
+    WHERE campaign = :campaign ORDER BY number
+"""
+_DIAGNOSES = """
+    SELECT run_key, version, model, profile, recorded_at,
+           jsonb_array_length(document -> 'weaknesses') AS weaknesses,
+           document #>> '{weaknesses,0,title}' AS first, document
+    FROM activesynth.diagnoses
+    WHERE campaign = :campaign ORDER BY recorded_at, run_key
+"""
+_ARTIFACTS = """
+    SELECT s.artifacts
+    FROM activesynth.steps s
+    JOIN activesynth.iterations i
+      ON i.campaign = s.campaign AND i.number = s.iteration AND i.state = 'committed'
+    WHERE s.campaign = :campaign AND s.name = :step AND s.shard = 0
+    ORDER BY s.iteration DESC LIMIT 1
 """
 _COSTS = """
     SELECT * FROM activesynth.iteration_cost
@@ -103,6 +123,19 @@ class PostgresLineageReader:
     def models(self, campaign: str) -> list[dict[str, Any]]:
         """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
         return self._rows(_MODELS, campaign=campaign)
+
+    def declarations(self, campaign: str) -> list[dict[str, Any]]:
+        """Return every declaration and withdrawal of a weakness with its reason, oldest first."""
+        return self._rows(_DECLARATIONS, campaign=campaign)
+
+    def diagnoses(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the diagnoses made on demand, oldest first."""
+        return self._rows(_DIAGNOSES, campaign=campaign)
+
+    def artifacts(self, campaign: str, step: str) -> dict[str, str]:
+        """Return name -> digest of a step's artifacts in the newest committed iteration, or {}."""
+        found = self._rows(_ARTIFACTS, campaign=campaign, step=step)
+        return dict(found[0]["artifacts"]) if found else {}
 
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""

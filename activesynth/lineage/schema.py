@@ -245,8 +245,38 @@ weaknesses = Table(
     need("severity", Double),
     need("class_share", JSONB),
     need("clusters", ARRAY(Integer)),
+    may("rank", Integer),
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
     CheckConstraint("state IN ('open', 'closed', 'regressed')", name="state"),
+)
+
+weakness_declarations = Table(
+    "weakness_declarations",
+    metadata,
+    key("campaign", Text),
+    key("number", Integer),
+    need("action", Text),
+    need("target", Text),
+    need("reason", Text),
+    moment("recorded_at"),
+    ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
+    CheckConstraint("action IN ('declare', 'withdraw')", name="action"),
+)
+
+diagnoses = Table(
+    "diagnoses",
+    metadata,
+    key("campaign", Text),
+    key("run_key", Text),
+    need("version", Text),
+    need("model", Text),
+    need("profile", Text),
+    need("document", JSONB),
+    moment("recorded_at"),
+    ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
+    ForeignKeyConstraint(
+        ["campaign", "version"], ["dataset_versions.campaign", "dataset_versions.digest"]
+    ),
 )
 
 plans = Table(

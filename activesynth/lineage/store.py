@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 from activesynth.domain.records import (
     Bundle,
     CampaignRecord,
+    DiagnosisRecord,
     Event,
     IterationCommit,
     IterationRecord,
@@ -18,7 +19,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.lineage import commit as protocol
-from activesynth.lineage import history, opening, step_results
+from activesynth.lineage import history, on_demand, opening, step_results
 from activesynth.lineage.engine import Database
 from activesynth.lineage.locks import check_fence, no_campaign, no_iteration
 from activesynth.lineage.rows import (
@@ -127,6 +128,29 @@ class PostgresLineageStore:
         """Return the latest committed state of each weakness ever seen."""
         with self._database.reading() as connection:
             return history.weakness_states(connection, campaign)
+
+    def declare_weakness(
+        self, campaign: str, target: str, reason: str, *, is_withdrawn: bool = False
+    ) -> bool:
+        """Append that a person declares or withdraws a weakness; return False if it stood so."""
+        with self._database.writing(f"declare_weakness:{campaign}:{target}") as connection:
+            return on_demand.declare(connection, campaign, target, reason, is_withdrawn)
+
+    def declared_weaknesses(self, campaign: str) -> list[str]:
+        """Return the targets that are declared and not withdrawn, sorted."""
+        with self._database.reading() as connection:
+            return on_demand.declared(connection, campaign)
+
+    def find_diagnosis(self, campaign: str, run_key: str) -> DiagnosisRecord | None:
+        """Return the diagnosis that a run asked for, or None."""
+        with self._database.reading() as connection:
+            return on_demand.find_diagnosis(connection, campaign, run_key)
+
+    def record_diagnosis(self, record: DiagnosisRecord) -> DiagnosisRecord:
+        """Keep a diagnosis made on demand; the first one of a run stands and is returned."""
+        label = f"record_diagnosis:{record.campaign}:{record.run_key}"
+        with self._database.writing(label) as connection:
+            return on_demand.record_diagnosis(connection, record)
 
     def metric_history(self, campaign: str, name: str, arm: str) -> list[tuple[int, float]]:
         """Return (iteration, value) of a metric on guide, slice ``all``, oldest first."""

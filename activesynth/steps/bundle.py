@@ -7,7 +7,7 @@ from typing import Any
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_synthetic
 from activesynth.domain.dataset_rows import member_rows, real_rows
-from activesynth.domain.documents import DatasetManifest, Plan, WeaknessProfile
+from activesynth.domain.documents import DatasetManifest, Plan, SweepPoint, WeaknessProfile
 from activesynth.domain.records import (
     Bundle,
     Event,
@@ -90,6 +90,31 @@ def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
             profile.uncertain_high,
             guide,
         ),
+        *(row for point in profile.sweep for row in _swept(point, guide)),
+    ]
+
+
+def _swept(point: SweepPoint, guide: int) -> list[MetricRow]:
+    """Keep the uncertain region at one threshold of the sweep."""
+    part, outside = f"tau:{point.tau:.4g}", guide - point.n_inside
+    sides = {
+        "swept_share": (point.share, point.low, point.high, guide),
+        "swept_error_inside": (
+            point.error_inside,
+            point.error_inside_low,
+            point.error_inside_high,
+            point.n_inside,
+        ),
+        "swept_error_outside": (
+            point.error_outside,
+            point.error_outside_low,
+            point.error_outside_high,
+            outside,
+        ),
+    }
+    return [
+        MetricRow("base", "guide", part, name, value, low, high, n)
+        for name, (value, low, high, n) in sides.items()
     ]
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 
 import numpy as np
 
+from activesynth.diagnosis.attributes import attribute_groups, slice_members
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split, load_synthetic
 from activesynth.domain.documents import DatasetManifest, Plan, Weakness, WeaknessProfile
@@ -13,6 +15,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Metric
 from activesynth.domain.records import MetricRow, StepRecord
 from activesynth.domain.samples import SampleSet
+from activesynth.evaluation.amplification import amplification_rows, measure_amplification
 from activesynth.evaluation.comparison import compare_arms
 from activesynth.evaluation.diversity import (
     cluster_entropy,
@@ -22,13 +25,15 @@ from activesynth.evaluation.diversity import (
     rare_class_coverage,
 )
 from activesynth.statistics.intervals import paired_bootstrap
-from activesynth.steps.diagnose import predict_corrupted
 from activesynth.steps.embed import assign, embed_rows
+from activesynth.steps.examine import predict_corrupted
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
 
-STEP = Step("evaluate", version=2)
+logger = logging.getLogger(__name__)
+
+STEP = Step("evaluate", version=3)
 TAIL_CLASSES = 3
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
 
@@ -50,7 +55,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         scores = turn.artifacts.arrays(scores_digest)
         profile = turn.artifacts.document(profile_digest, WeaknessProfile)
         probs = {arm: predict_all(turn, digests, guide.x) for arm, digests in models.items()}
-        masks = _masks(profile.weaknesses, guide.y, scores, profile.found_on)
+        masks = _masks(profile.weaknesses, guide, scores, profile.found_on)
         rows = compare_arms(
             guide.y,
             guide.groups,
@@ -130,24 +135,33 @@ def confirming(scores: dict[str, Array], found_on: str) -> Array:
 
 
 def _masks(
-    weaknesses: tuple[Weakness, ...], y: Array, scores: dict[str, Array], found_on: str
+    weaknesses: tuple[Weakness, ...], guide: SampleSet, scores: dict[str, Array], found_on: str
 ) -> dict[str, Array]:
     """Return the rows of each weakness on the half that did not find it."""
     other_half = confirming(scores, found_on)
+    attributes = attribute_groups(guide.columns)
     masks: dict[str, Array] = {}
     for weakness in weaknesses:
-        if weakness.kind == "class":
-            rows = y == int(weakness.key)
-        elif weakness.kind == "cluster":
-            rows = scores["clusters"] == int(weakness.key)
-        elif weakness.kind == "uncertain":
-            rows = scores["is_uncertain"]
-        else:
-            continue
-        mask = rows & other_half
-        if mask.any():
-            masks[weakness.id] = mask
+        rows = _rows_of(weakness, guide.y, scores, attributes)
+        if rows is not None and (rows & other_half).any():
+            masks[weakness.id] = rows & other_half
     return masks
+
+
+def _rows_of(
+    weakness: Weakness, y: Array, scores: dict[str, Array], attributes: dict[str, Array]
+) -> Array | None:
+    """Return the guide rows of a weakness; None of a corruption, and of a slice that is gone."""
+    rows: Array | None = None
+    if weakness.target_kind == "class":
+        rows = y == int(weakness.target_key)
+    elif weakness.target_kind == "cluster":
+        rows = scores["clusters"] == int(weakness.target_key)
+    elif weakness.target_kind == "uncertain":
+        rows = scores["is_uncertain"]
+    elif weakness.target_kind == "slice":
+        rows = slice_members(weakness.target_key, y, attributes)
+    return rows
 
 
 def _corrupted(
@@ -160,7 +174,7 @@ def _corrupted(
     """Score every arm on corrupted guide rows, and what was gained over `reweighted` there."""
     guide = load_split(turn.platform.objects, turn.manifest, "guide")
     severities = turn.config.diagnosis.severities
-    probs = _predict_corrupted(turn, models, guide)
+    probs = _predict_corrupted(turn, models, guide, weaknesses)
     rows = []
     for arm, by_name in probs.items():
         right = {
@@ -183,10 +197,11 @@ def _corrupted(
             rows.append(MetricRow(arm, "guide", "corrupted", "accuracy", mean, n=len(guide)))
     accuracy: Metric = turn.platform.parts.create("metric", "accuracy")
     for weakness in weaknesses:
-        if weakness.kind != "corruption" or weakness.key not in probs["targeted"]:
+        if weakness.target_kind != "corruption":
             continue
         targeted, control = (
-            _stacked(probs[arm][weakness.key], other_half) for arm in ("targeted", "reweighted")
+            _stacked(probs[arm][weakness.target_key], other_half)
+            for arm in ("targeted", "reweighted")
         )
         gain = paired_bootstrap(
             accuracy,
@@ -213,17 +228,23 @@ def _corrupted(
 
 
 def _predict_corrupted(
-    turn: Turn, models: dict[str, list[str]], rows: SampleSet
+    turn: Turn, models: dict[str, list[str]], rows: SampleSet, weaknesses: list[Weakness]
 ) -> dict[str, dict[str, Array]]:
-    """Predict with every replicate: arm to name to ``(replicates, severities, n, classes)``."""
+    """Predict with every replicate of every arm, also what people declared.
+
+    Returns:
+        By arm and corruption, ``(replicates, severities, n, classes)``.
+    """
+    names = dict.fromkeys(turn.config.diagnosis.corruptions)
+    names |= {w.target_key: None for w in weaknesses if w.target_kind == "corruption"}
     predictors = [turn.predictor(digest) for digests in models.values() for digest in digests]
-    found = predict_corrupted(turn, predictors, rows)
+    found = predict_corrupted(turn, predictors, rows, list(names))
     result: dict[str, dict[str, Array]] = {}
-    first = 0
+    start = 0
     for arm, digests in models.items():
-        mine = slice(first, first + len(digests))
-        result[arm] = {name: probs[mine] for name, probs in found.items()}
-        first += len(digests)
+        end = start + len(digests)
+        result[arm] = {name: probs[start:end] for name, probs in found.items()}
+        start = end
     return result
 
 
@@ -262,6 +283,7 @@ def _diversity(turn: Turn) -> list[MetricRow]:
             MetricRow(arm, "train", "all", name, value, n=len(x)) for name, value in values.items()
         ]
     if synthetic is not None:
+        rows += _amplification(turn, real, synthetic, clusters, count)
         # The judge may have had a say in the screen, so this is agreement and no proof of quality.
         judge = turn.predictor(turn.step("judge").artifacts["judge"])
         agreement = quality(judge.predict_proba(synthetic.x), synthetic.y)
@@ -275,3 +297,36 @@ def _diversity(turn: Turn) -> list[MetricRow]:
             MetricRow("targeted", "synthetic", "all", "rare_class_coverage", rare, n=len(synthetic))
         )
     return rows
+
+
+def _amplification(
+    turn: Turn, real: SampleSet, synthetic: SampleSet, clusters: Array, count: int
+) -> list[MetricRow]:
+    """Warn where synthetic rows make rare clusters or classes rarer still.
+
+    ``clusters`` are those of the real rows followed by the synthetic ones.
+    """
+    delta, rows = turn.config.clusters.delta, len(real)
+    looks = {
+        "rare_clusters": measure_amplification(clusters[:rows], clusters[rows:], count, delta),
+        "rare_classes": measure_amplification(real.y, synthetic.y, turn.classes, 0.0),
+    }
+    found: list[MetricRow] = []
+    for name, one in looks.items():
+        if one is None:
+            continue
+        found += amplification_rows(one, name)
+        if one.is_alarming:
+            logger.warning(
+                "bias amplification: %s %s hold %.1f %% of the real rows and %.1f %% with the "
+                "synthetic rows added (loss %.3f [%.3f, %.3f]); raise `plan.explore`, or look at "
+                "what `screen` rejects there.",
+                name.replace("_", " "),
+                list(one.groups),
+                100 * one.real.value,
+                100 * one.mixed.value,
+                one.loss.gap,
+                one.loss.low,
+                one.loss.high,
+            )
+    return found

@@ -9,10 +9,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from activesynth.config.campaign import CampaignConfig, read_campaign
 from activesynth.config.settings import Settings
-from activesynth.config.trigger import parse_trigger
+from activesynth.config.trigger import parse_diagnosis, parse_trigger
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef
 from activesynth.errors import ConflictError, WaitingForPeople
+from activesynth.operations.diagnose import diagnose
 from activesynth.operations.ingest import ingest
 from activesynth.operations.refresh import RefreshResult, refresh
 from activesynth.steps.annotate import annotate
@@ -90,3 +91,18 @@ def refresh_campaign(campaign: str, logical_date: str) -> RefreshResult:
                 "%s The dataset stays as it is; the next refresh takes the new rows in.", error
             )
             raise AirflowSkipException("somebody else holds the campaign") from None
+
+
+def diagnose_campaign(run_id: str, params: dict[str, Any]) -> str:
+    """Diagnose a campaign's model on demand; return the digest of its weakness profile."""
+    with open_platform() as platform:
+        request = parse_diagnosis(params)
+        record = diagnose(request.campaign, run_id, platform)
+    logger.info(
+        "diagnosed campaign=%s model=%s weaknesses=%d profile=%s",
+        record.campaign,
+        record.model,
+        len(record.document["weaknesses"]),
+        record.profile,
+    )
+    return record.profile
