@@ -24,11 +24,11 @@ from activesynth.domain.exchange import (
     SyntheticBatch,
     TrainingSet,
 )
+from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.records import (
     Annotation,
     Bundle,
     CampaignRecord,
-    DiagnosisRecord,
     Event,
     IterationCommit,
     IterationRecord,
@@ -273,7 +273,7 @@ class ObjectStore(Protocol):
         ...
 
 
-class LineageStore(Protocol):
+class LineageStore(OnDemandStore, Protocol):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server
@@ -397,30 +397,6 @@ class LineageStore(Protocol):
         """Return the latest committed state of each weakness ever seen."""
         ...
 
-    def declare_weakness(
-        self, campaign: str, target: str, reason: str, *, is_withdrawn: bool = False
-    ) -> bool:
-        """Append that a person declares or withdraws a weakness; return False if it stood so.
-
-        ``target`` is ``<kind>:<key>``. Nothing is ever changed or taken away.
-
-        Raises:
-            ConfigurationError: If there is no such campaign.
-        """
-        ...
-
-    def declared_weaknesses(self, campaign: str) -> list[str]:
-        """Return the targets that are declared and not withdrawn, sorted."""
-        ...
-
-    def find_diagnosis(self, campaign: str, run_key: str) -> DiagnosisRecord | None:
-        """Return the diagnosis that a run asked for, or None."""
-        ...
-
-    def record_diagnosis(self, record: DiagnosisRecord) -> DiagnosisRecord:
-        """Keep a diagnosis made on demand; the first one of a run stands and is returned."""
-        ...
-
     def metric_history(self, campaign: str, name: str, arm: str) -> list[tuple[int, float]]:
         """Return (iteration, value) of a committed metric on guide, slice ``all``, oldest first."""
         ...
@@ -466,7 +442,7 @@ class AnnotationQueue(Protocol):
         ...
 
 
-class LineageReader(Protocol):
+class LineageReader(OnDemandReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:
@@ -501,18 +477,6 @@ class LineageReader(Protocol):
 
     def models(self, campaign: str) -> list[dict[str, Any]]:
         """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
-        ...
-
-    def declarations(self, campaign: str) -> list[dict[str, Any]]:
-        """Return every declaration and withdrawal of a weakness with its reason, oldest first."""
-        ...
-
-    def diagnoses(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the diagnoses made on demand, oldest first."""
-        ...
-
-    def artifacts(self, campaign: str, step: str) -> dict[str, str]:
-        """Return name -> digest of a step's artifacts in the newest committed iteration, or {}."""
         ...
 
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:

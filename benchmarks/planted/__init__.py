@@ -1,0 +1,1 @@
+"""Planted weaknesses and planted absence, with real small ensembles on real pictures."""

@@ -1,0 +1,109 @@
+"""One diagnosis of one real model, as the loop would make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from activesynth.diagnosis.evidence import Evidence
+from activesynth.diagnosis.profile import diagnose
+from activesynth.domain.canonical import Array
+from activesynth.domain.documents import WeaknessProfile
+from activesynth.evaluation.splits import halves
+from activesynth.index.faiss_index import FaissIndex
+from activesynth.models.predictor import CnnPredictor
+from activesynth.perturbations.image import apply
+from activesynth.uncertainty.scores import (
+    ensemble_variance,
+    mutual_information,
+    predictive_entropy,
+    total_uncertainty,
+)
+from benchmarks.planted.data import CORRUPTIONS, SEVERITIES, Pictures, embedded
+
+MARGIN, ALPHA, MIN_SUPPORT, DELTA, CLUSTERS, PASSES = 0.05, 0.05, 10, 0.02, 16, 10
+"""The defaults of a campaign, but for fewer dropout passes."""
+TAU_QUANTILE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every model of one seed is seen in: corrupted copies of guide, and clusters."""
+
+    corrupted: Mapping[str, Sequence[Array]]
+    guide_clusters: Array
+    train_clusters: Array
+
+
+def corrupted_copies(x: Array, seed: int) -> dict[str, list[Array]]:
+    """Return copies of the guide rows by corruption, one per severity."""
+    return {
+        name: [apply(name, x, severity=severity, seed=seed) for severity in SEVERITIES]
+        for name in CORRUPTIONS
+    }
+
+
+def surroundings(train_x: Array, pool_x: Array, guide_x: Array, seed: int) -> Surroundings:
+    """Corrupt guide, and cluster train, pool and guide by the codebook of train and pool."""
+    known = np.concatenate([train_x, pool_x])
+    vectors, guide = embedded(known, [known, guide_x], seed)
+    index = FaissIndex()
+    centroids = index.codebook(vectors, CLUSTERS, seed=seed)
+    return Surroundings(
+        corrupted_copies(guide_x, seed),
+        index.assign(centroids, guide),
+        index.assign(centroids, vectors)[: len(train_x)],
+    )
+
+
+def look(predictor: CnnPredictor, guide: Pictures, around: Surroundings, seed: int) -> Evidence:
+    """Return what the model does on guide, clean and corrupted."""
+    draws = predictor.draws(guide.x, passes=PASSES, seed=seed)
+    ids = np.arange(len(guide.y)).astype(str)
+    return Evidence(
+        ids=ids,
+        y=guide.y,
+        probs=predictor.predict_proba(guide.x),
+        entropy=predictive_entropy(draws),
+        mutual_information=mutual_information(draws),
+        variance=ensemble_variance(draws, len(draws) // PASSES),
+        clusters=around.guide_clusters,
+        is_a=halves(ids, ids, seed=seed),
+        corrupted={
+            name: np.stack([predictor.predict_proba(copies) for copies in levels])
+            for name, levels in around.corrupted.items()
+        },
+        train_clusters=around.train_clusters,
+    )
+
+
+def profile_of(
+    evidence: Evidence,
+    classes: Sequence[str],
+    *,
+    margin: float = MARGIN,
+    iteration: int = 0,
+    previous: Mapping[str, str] | None = None,
+) -> WeaknessProfile:
+    """Diagnose with a campaign's defaults."""
+    total = total_uncertainty(evidence.entropy, evidence.variance)
+    found_on: Literal["A", "B"] = "A" if iteration % 2 == 0 else "B"
+    return diagnose(
+        evidence,
+        campaign="planted",
+        iteration=iteration,
+        model="",
+        margin=margin,
+        alpha=ALPHA,
+        min_support=MIN_SUPPORT,
+        delta=DELTA,
+        cluster_count=CLUSTERS,
+        tau=float(np.quantile(total, TAU_QUANTILE)),
+        found_on=found_on,
+        severities=SEVERITIES,
+        class_names=classes,
+        previous=previous or {},
+    )
