@@ -71,23 +71,15 @@ def split(pictures: Pictures, seed: int) -> Halves:
     return Halves(np.sort(order[:cut]), np.sort(order[cut:]))
 
 
-def with_copies(
-    pictures: Pictures, names: Sequence[str], seed: int, *, misled: str = ""
-) -> Pictures:
-    """Return the rows and, for each named corruption, one corrupted copy of each of them.
-
-    Copies keep their label, but for those of the corruption ``misled``: they carry the next
-    class, so a model that learns them fails under that corruption and under no other.
-    """
-    parts, labels = [pictures.x], [pictures.y]
+def with_copies(pictures: Pictures, names: Sequence[str], seed: int) -> Pictures:
+    """Return the rows and, for each named corruption, one corrupted copy of each of them."""
+    parts = [pictures.x]
     for name in names:
         rng = np.random.default_rng([seed, *name.encode()])
         severity = rng.uniform(0.2, 1.0, len(pictures.x))
         seeds = rng.integers(2**63, size=len(pictures.x), dtype=np.uint64)
         parts.append(apply(name, pictures.x, severity=severity, seed=seeds))
-        wrong = (pictures.y + 1) % len(pictures.classes)
-        labels.append(wrong if name == misled else pictures.y)
-    return replace(pictures, x=np.concatenate(parts), y=np.concatenate(labels))
+    return replace(pictures, x=np.concatenate(parts), y=np.tile(pictures.y, len(parts)))
 
 
 def rows_of(pictures: Pictures, rows: Array) -> Pictures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,33 +27,36 @@ from benchmarks.planted.data import CORRUPTIONS, SEVERITIES, Pictures, embedded
 MARGIN, ALPHA, MIN_SUPPORT, DELTA, CLUSTERS, PASSES = 0.05, 0.05, 10, 0.02, 16, 10
 """The defaults of a campaign, but for fewer dropout passes."""
 TAU_QUANTILE = 0.8
+MILD = 0.15
+"""Share of its severity at which a corruption is applied that is not planted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every model of one seed is seen in: corrupted copies of guide, and clusters."""
+    """What every model of one seed is seen in: guide with corrupted copies, and clusters."""
 
     corrupted: Mapping[str, Sequence[Array]]
     guide_clusters: Array
     train_clusters: Array
 
+    def harsh(self, name: str, x: Array, seed: int) -> Surroundings:
+        """Return the same with one corruption at its full severities."""
+        return replace(self, corrupted={**self.corrupted, name: corrupted_copies(name, x, seed)})
 
-def corrupted_copies(x: Array, seed: int) -> dict[str, list[Array]]:
-    """Return copies of the guide rows by corruption, one per severity."""
-    return {
-        name: [apply(name, x, severity=severity, seed=seed) for severity in SEVERITIES]
-        for name in CORRUPTIONS
-    }
+
+def corrupted_copies(name: str, x: Array, seed: int, scale: float = 1.0) -> list[Array]:
+    """Return a copy of the rows per severity, times ``scale``."""
+    return [apply(name, x, severity=scale * severity, seed=seed) for severity in SEVERITIES]
 
 
 def surroundings(train_x: Array, pool_x: Array, guide_x: Array, seed: int) -> Surroundings:
-    """Corrupt guide, and cluster train, pool and guide by the codebook of train and pool."""
+    """Corrupt guide mildly; cluster train, pool and guide by the codebook of train and pool."""
     known = np.concatenate([train_x, pool_x])
     vectors, guide = embedded(known, [known, guide_x], seed)
     index = FaissIndex()
     centroids = index.codebook(vectors, CLUSTERS, seed=seed)
     return Surroundings(
-        corrupted_copies(guide_x, seed),
+        {name: corrupted_copies(name, guide_x, seed, MILD) for name in CORRUPTIONS},
         index.assign(centroids, guide),
         index.assign(centroids, vectors)[: len(train_x)],
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import eq
 
 import numpy as np
 
@@ -17,7 +19,6 @@ from benchmarks.planted.data import (
     fitted,
     rows_of,
     split,
-    with_copies,
 )
 from benchmarks.planted.looking import Surroundings, look, profile_of, surroundings
 
@@ -55,29 +56,22 @@ def searches(pictures: Pictures, kinds: Sequence[str], seeds: Iterable[int]) -> 
         )
 
 
-def search(pictures: Pictures, kinds: Sequence[str], seed: int) -> Iterable[tuple[str, Outcome]]:
+def search(pictures: Pictures, kinds: Sequence[str], seed: int) -> Iterator[tuple[str, Outcome]]:
     """Plant every kind in turn, in the split of one seed."""
     parts = split(pictures, seed)
     train, guide = rows_of(pictures, parts.train), rows_of(pictures, parts.guide)
+    around = surroundings(train.x, train.x[:0], guide.x, seed)
     corruptions = [kind for kind in kinds if kind in CORRUPTIONS]
     if corruptions:
-        around = surroundings(train.x, train.x[:0], guide.x, seed)
+        model = fitted(train, seed, rows=len(train.y))
         for name in corruptions:
-            yield name, _weak_to(name, train, guide, around, seed)
+            harsh = around.harsh(name, guide.x, seed)
+            profile = profile_of(look(model, guide, harsh, seed), guide.classes)
+            yield name, _outcome(profile, partial(eq, f"corruption:{name}"))
     if "rare cluster" in kinds:
         yield "rare cluster", _rare_cluster(pictures, parts, seed)
     if "wrong labels" in kinds:
-        yield "wrong labels", _wrong_labels(pictures, parts, seed)
-
-
-def _weak_to(
-    name: str, train: Pictures, guide: Pictures, around: Surroundings, seed: int
-) -> Outcome:
-    """Teach the model every corruption, one of them with wrong labels: it must come first."""
-    shown = with_copies(train, CORRUPTIONS, seed, misled=name)
-    model = fitted(shown, seed, rows=len(train.y))
-    profile = profile_of(look(model, guide, around, seed), guide.classes)
-    return _outcome(profile, lambda weakness: weakness == f"corruption:{name}")
+        yield "wrong labels", _wrong_labels(pictures, parts, around, seed)
 
 
 def _rare_cluster(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
@@ -106,7 +100,7 @@ def _rare_cluster(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
     return _outcome(profile, is_planted)
 
 
-def _wrong_labels(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
+def _wrong_labels(pictures: Pictures, parts: Halves, around: Surroundings, seed: int) -> Outcome:
     """Give rows of other classes the label of one, until 30 % of its rows are wrong, everywhere."""
     rng = np.random.default_rng([seed, 3])
     label = seed % len(pictures.classes)
@@ -117,10 +111,9 @@ def _wrong_labels(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
     y[rng.choice(others, count, replace=False)] = label
     changed = replace(pictures, y=y)
     train, guide = rows_of(changed, parts.train), rows_of(changed, parts.guide)
-    around = surroundings(train.x, train.x[:0], guide.x, seed)
     model = fitted(train, seed, rows=len(train.y))
     profile = profile_of(look(model, guide, around, seed), guide.classes)
-    return _outcome(profile, lambda weakness: weakness == f"class:{label}")
+    return _outcome(profile, partial(eq, f"class:{label}"))
 
 
 def _outcome(profile: WeaknessProfile, is_planted: Callable[[str], bool]) -> Outcome:

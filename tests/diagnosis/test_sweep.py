@@ -20,8 +20,8 @@ def test_shares_and_errors_are_those_of_the_rows_above_each_threshold() -> None:
 
     assert (low.tau, middle.tau, high.tau) == (0.15, 0.35, 9.0)
     assert (low.share, low.n_inside) == (0.75, 3)
-    assert (low.error_inside, low.error_outside) == (pytest.approx(2 / 3), 0.0)
-    assert (middle.error_inside, middle.error_outside) == (1.0, pytest.approx(1 / 3))
+    assert [low.error_inside, low.error_outside] == pytest.approx([2 / 3, 0.0])
+    assert [middle.error_inside, middle.error_outside] == pytest.approx([1.0, 1 / 3])
     assert (high.share, high.error_inside_low, high.error_inside_high) == (0.0, 0.0, 1.0)
 
 
