@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from benchmarks.planted.data import Pictures, fitted, rows_of, split, with_copies
-from benchmarks.planted.looking import look, profile_of, surroundings
+from benchmarks.planted.looking import harshly, look, profile_of, surroundings
 
 PLANTED = "contrast"
 
@@ -18,12 +18,12 @@ def life(pictures: Pictures, seed: int) -> list[str]:
     """
     parts = split(pictures, seed)
     train, guide = rows_of(pictures, parts.train), rows_of(pictures, parts.guide)
-    around = surroundings(train.x, train.x[:0], guide.x, seed).harsh(PLANTED, guide.x, seed)
+    around = surroundings(train.x, train.x[:0], guide.x, seed)
     states: dict[str, str] = {}
     told = []
     for iteration, shown in enumerate(((), (PLANTED,), (PLANTED,), ())):
         model = fitted(with_copies(train, shown, seed), seed + iteration, rows=len(train.y))
-        evidence = look(model, guide, around, seed)
+        evidence = harshly(look(model, guide, around, seed), PLANTED, model, guide, seed)
         profile = profile_of(evidence, guide.classes, iteration=iteration, previous=states)
         found = {weakness.id: weakness.state for weakness in profile.weaknesses}
         states |= found

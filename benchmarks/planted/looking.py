@@ -39,10 +39,6 @@ class Surroundings:
     guide_clusters: Array
     train_clusters: Array
 
-    def harsh(self, name: str, x: Array, seed: int) -> Surroundings:
-        """Return the same with one corruption at its full severities."""
-        return replace(self, corrupted={**self.corrupted, name: corrupted_copies(name, x, seed)})
-
 
 def corrupted_copies(name: str, x: Array, seed: int, scale: float = 1.0) -> list[Array]:
     """Return a copy of the rows per severity, times ``scale``."""
@@ -75,12 +71,22 @@ def look(predictor: CnnPredictor, guide: Pictures, around: Surroundings, seed: i
         variance=ensemble_variance(draws, len(draws) // PASSES),
         clusters=around.guide_clusters,
         is_a=halves(ids, ids, seed=seed),
-        corrupted={
-            name: np.stack([predictor.predict_proba(copies) for copies in levels])
-            for name, levels in around.corrupted.items()
-        },
+        corrupted={name: predicted(predictor, levels) for name, levels in around.corrupted.items()},
         train_clusters=around.train_clusters,
     )
+
+
+def predicted(predictor: CnnPredictor, copies: Sequence[Array]) -> Array:
+    """Return the model's probabilities on each copy of the rows, ``(copies, n, classes)``."""
+    return np.stack([predictor.predict_proba(copy) for copy in copies])
+
+
+def harshly(
+    evidence: Evidence, name: str, predictor: CnnPredictor, guide: Pictures, seed: int
+) -> Evidence:
+    """Return the evidence with one corruption at its full severities."""
+    copies = corrupted_copies(name, guide.x, seed)
+    return replace(evidence, corrupted={**evidence.corrupted, name: predicted(predictor, copies)})
 
 
 def profile_of(

@@ -20,7 +20,7 @@ from benchmarks.planted.data import (
     rows_of,
     split,
 )
-from benchmarks.planted.looking import Surroundings, look, profile_of, surroundings
+from benchmarks.planted.looking import Surroundings, harshly, look, profile_of, surroundings
 
 KINDS = (*CORRUPTIONS, "rare cluster", "wrong labels")
 WRONG_SHARE = 0.3
@@ -64,9 +64,9 @@ def search(pictures: Pictures, kinds: Sequence[str], seed: int) -> Iterator[tupl
     corruptions = [kind for kind in kinds if kind in CORRUPTIONS]
     if corruptions:
         model = fitted(train, seed, rows=len(train.y))
+        mild = look(model, guide, around, seed)
         for name in corruptions:
-            harsh = around.harsh(name, guide.x, seed)
-            profile = profile_of(look(model, guide, harsh, seed), guide.classes)
+            profile = profile_of(harshly(mild, name, model, guide, seed), guide.classes)
             yield name, _outcome(profile, partial(eq, f"corruption:{name}"))
     if "rare cluster" in kinds:
         yield "rare cluster", _rare_cluster(pictures, parts, seed)

@@ -164,6 +164,28 @@ def test_airflow_and_the_plain_driver_give_equal_addresses(
         plain.down()
 
 
+def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: Running) -> None:
+    committed = "select number from activesynth.iterations where campaign = 'twice' and state = %s"
+    if not running.rows(committed, "committed"):
+        running.start("twice", "twice__it0")
+        running.client.wait_for_run(DAG, "twice__it0", seconds=300)
+    before = running.rows("select * from activesynth.iterations where campaign = 'twice'")
+
+    running.client.wait_for_dag("diagnose")
+    running.client.trigger("diagnose", "by_hand", {"campaign": "twice"})
+    first = running.client.wait_for_run("diagnose", "by_hand", seconds=300)
+    kept = running.rows("select * from activesynth.diagnoses")
+    running.client.clear_run("diagnose", "by_hand")
+    again = running.client.wait_for_run("diagnose", "by_hand", seconds=300)
+
+    assert (first, again) == ("success", "success")
+    assert len(kept) == 1
+    assert running.rows("select * from activesynth.diagnoses") == kept
+    assert running.rows("select * from activesynth.iterations where campaign = 'twice'") == before
+    guarded = "select count(*) from activesynth.split_reads where campaign = 'twice'"
+    assert running.rows(guarded) == [(len(before),)]
+
+
 def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: Running) -> None:
     running.start("killed", "killed__it0", iterations=2)
 
