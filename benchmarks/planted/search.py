@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,6 +44,7 @@ def searches(pictures: Pictures, kinds: Sequence[str], seeds: Iterable[int]) -> 
     for seed in seeds:
         for kind, outcome in search(pictures, kinds, seed):
             outcomes[kind].append(outcome)
+            print(f"seed {seed}: {kind}: first is {outcome.first}", file=sys.stderr, flush=True)
     print("| planted | found first | 95 % interval | found at all | first instead |")
     print("|---|---|---|---|---|")
     for kind, found in outcomes.items():
