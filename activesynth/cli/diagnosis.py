@@ -58,9 +58,17 @@ def diagnose(
         float | None, typer.Option(min=0.0, help="Of a table: threshold of the uncertain region.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of a table: which rows confirm.")] = 0,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a profile and do no more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say where a model is weak: of a campaign, or behind a table of predictions."""
+    if schema:
+        from activesynth.domain.documents import WeaknessProfile as Profile
+
+        print_json(Profile.model_json_schema())
+        return
     if (campaign is None) == (predictions is None):
         raise ConfigurationError(
             "name a campaign, or give --predictions FILE; one of the two, not both."

@@ -35,7 +35,8 @@ def test_no_campaigns_are_an_empty_list(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "noun", ["iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"]
+    "noun",
+    ["iterations", "weaknesses", "diagnoses", "samples", "lineage", "metrics", "models", "costs"],
 )
 def test_an_unknown_campaign_ends_with_2_and_those_there_are(
     noun: str, database_url: str, capsys: pytest.CaptureFixture[str]
@@ -52,7 +53,8 @@ def test_an_unknown_campaign_ends_with_2_and_those_there_are(
 
 
 @pytest.mark.parametrize(
-    "noun", ["iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"]
+    "noun",
+    ["iterations", "weaknesses", "diagnoses", "samples", "lineage", "metrics", "models", "costs"],
 )
 def test_an_empty_campaign_has_no_rows(
     noun: str, database_url: str, capsys: pytest.CaptureFixture[str]

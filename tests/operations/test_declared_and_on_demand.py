@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from activesynth.domain.documents import Plan, WeaknessProfile
-from activesynth.domain.exchange import SourceData
+from activesynth.domain.exchange import GenerationRequest, SourceData, State, SyntheticBatch
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Progress, silent
 from activesynth.domain.registry import Row
 from activesynth.errors import ConfigurationError
 from activesynth.operations.declare import (
@@ -27,7 +28,7 @@ from activesynth.operations.diagnose import diagnose, profile_of
 from activesynth.operations.ingest import ingest
 from activesynth.steps.loop import run
 from activesynth.steps.turn import Turn, open_turn
-from toy_plane import PlaneParameters, PlaneSource, plane_config, plane_platform
+from toy_plane import PlaneGenerator, PlaneParameters, PlaneSource, plane_config, plane_platform
 
 
 class AttributedSource(PlaneSource):
@@ -56,6 +57,16 @@ def platform(database_url: str, tmp_path: Path) -> Iterator[Platform]:
             "source", "attributed", Row(f"{__name__}:AttributedSource", f"{__name__}:Parameters")
         )
         yield opened
+
+
+class NarrowGenerator(PlaneGenerator):
+    """Makes only what there is most of, whatever it is asked for."""
+
+    def generate(
+        self, state: State, request: GenerationRequest, *, progress: Progress = silent
+    ) -> SyntheticBatch:
+        asked = replace(request, labels=np.zeros(len(request.seeds), np.int64))
+        return super().generate(state, asked, progress=progress)
 
 
 class Parameters(PlaneParameters):
@@ -201,3 +212,20 @@ def test_the_sweep_and_the_alarm_are_kept_as_metrics(platform: Platform) -> None
     assert {("base", "swept_share"), ("base", "swept_error_inside")} <= names
     assert ("targeted", "bias_amplification") in names
     assert ("targeted", "bias_alarm") in names
+
+
+def test_synthetic_rows_that_neglect_rare_classes_raise_the_alarm_and_others_do_not(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    platform.parts.add("generator", "narrow", Row(f"{__name__}:NarrowGenerator"))
+    start(platform)
+    calm = [line for line in caplog.messages if "bias amplification" in line]
+    narrow = {"name": "narrow"}
+    ingest(plane_config(**(SETTINGS | {"name": "narrow", "generator": narrow})), platform)
+    run(platform, conf={"campaign": "narrow", "iterations": 1})
+
+    rows = platform.reader.metrics("narrow", 0)
+    alarms = {row["slice"]: row["value"] for row in rows if row["name"] == "bias_alarm"}
+    assert calm == []
+    assert alarms["rare_classes"] == 1.0
+    assert any("bias amplification: rare classes [2]" in line for line in caplog.messages)

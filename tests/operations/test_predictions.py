@@ -253,3 +253,14 @@ def test_a_mistake_ends_with_its_exit_code_and_one_sentence(
     assert found == code
     assert says in told
     assert "Traceback" not in told
+
+
+def test_the_schema_of_a_profile_is_printed_and_fits_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["diagnose", "--schema"]) == 0
+
+    schema = json.loads(capsys.readouterr().out)
+    profile = profile_of(write(tmp_path / "p.csv", make_table())).model_dump(mode="json")
+    assert set(profile) == set(schema["properties"])
+    assert set(profile["weaknesses"][0]) == set(schema["$defs"]["Weakness"]["properties"])
