@@ -60,6 +60,9 @@ class MemoryObjects:
     def size(self, digest: str) -> int:
         return len(self.get(digest))
 
+    def check(self, digest: str) -> int:
+        return len(self.get(digest))
+
 
 class MemoryLineage:
     """The part of the lineage store that operations use."""

@@ -7,6 +7,7 @@ import typer
 from activesynth.cli import (
     annotation,
     campaigns,
+    checks,
     database,
     demo,
     diagnosis,
@@ -33,7 +34,7 @@ def application() -> typer.Typer:
         # A traceback of our own errors helps nobody; one of a bug should be the plain one.
         pretty_exceptions_enable=False,
     )
-    for room in (platform, demo, iterations, annotation, reports, operations, diagnosis):
+    for room in (platform, demo, iterations, annotation, reports, operations, diagnosis, checks):
         room.register(app)
     for name, group in (
         ("config", campaigns.config),

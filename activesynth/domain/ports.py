@@ -7,7 +7,7 @@ what its docstring here promises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,6 +27,9 @@ from activesynth.domain.exchange import (
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.records import (
     Annotation,
+    BlobMention,
+    BlobUse,
+    BrokenRow,
     Bundle,
     CampaignRecord,
     Event,
@@ -34,6 +37,7 @@ from activesynth.domain.records import (
     IterationRecord,
     IterationRef,
     QueueItem,
+    RecordedBlob,
     SplitRead,
     StepRecord,
 )
@@ -199,22 +203,18 @@ class VectorIndex(Protocol):
 
     def build(self, vectors: Array) -> bytes:
         """Return the serialised index over ``(n, d)`` float32 vectors; rows are the ids."""
-        ...
 
     def search(self, index: bytes, queries: Array, k: int) -> tuple[Array, Array]:
         """Return squared Euclidean distances and row ids, both ``(m, k)``, nearest first.
 
         ``index`` must come from :meth:`build` and its digest must have been verified.
         """
-        ...
 
     def codebook(self, vectors: Array, count: int, *, seed: int) -> Array:
         """Return ``(count, d)`` float32 centroids of a seeded k-means, in a canonical order."""
-        ...
 
     def assign(self, centroids: Array, vectors: Array) -> Array:
         """Return the nearest centroid of each vector, ``(n,)`` int64."""
-        ...
 
 
 class Modality(Protocol):
@@ -228,15 +228,12 @@ class Modality(Protocol):
         Raises:
             InputError: With the field, the value and the limit.
         """
-        ...
 
     def generator_for(self, weakness_kind: str, chosen: str) -> str:
         """Return the generator's name for a kind of weakness, ``chosen`` being the campaign's."""
-        ...
 
     def as_pixels(self, x: Array) -> Array | None:
         """Return ``(n, height, width, 3)`` uint8 pictures for pages, or None."""
-        ...
 
 
 class ObjectStore(Protocol):
@@ -244,7 +241,6 @@ class ObjectStore(Protocol):
 
     def put(self, data: bytes) -> str:
         """Store ``data`` and return its digest; storing twice is harmless."""
-        ...
 
     def get(self, digest: str) -> bytes:
         """Return the bytes, verified against ``digest`` before they are handed out.
@@ -254,15 +250,12 @@ class ObjectStore(Protocol):
             CorruptArtifactError: If the stored bytes have another digest.
             TransientError: If the store did not answer.
         """
-        ...
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there, without reading it."""
-        ...
 
     def digests(self) -> Iterable[str]:
-        """List every blob in the store, in no particular order."""
-        ...
+        """List every blob in the store, in no particular order, without holding all names."""
 
     def size(self, digest: str) -> int:
         """Return the size in bytes.
@@ -270,7 +263,12 @@ class ObjectStore(Protocol):
         Raises:
             MissingArtifactError: If there is no such blob.
         """
-        ...
+
+    def check(self, digest: str) -> int:
+        """Return the size after comparing the bytes with ``digest`` piece by piece.
+
+        Raises as :meth:`get` does, and needs no more memory for a large blob than for a small one.
+        """
 
 
 class LineageStore(OnDemandStore, Protocol):
@@ -415,15 +413,12 @@ class AnnotationQueue(Protocol):
 
     def enqueue(self, ref: IterationRef, items: Sequence[QueueItem]) -> None:
         """Offer items once; repeating is harmless. The iteration waits, also one that failed."""
-        ...
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         """Return items of open iterations that have no answer yet, in queue order."""
-        ...
 
     def waiting_since(self, ref: IterationRef) -> datetime | None:
         """Return when the iteration's items were offered, or None."""
-        ...
 
     def answer(self, annotation: Annotation) -> None:
         """Append one answer.
@@ -431,15 +426,12 @@ class AnnotationQueue(Protocol):
         Raises:
             ConflictError: If ``item_version`` is stale: somebody answered in between.
         """
-        ...
 
     def answers(self, ref: IterationRef) -> list[Annotation]:
         """Return the latest answer of each item of the iteration, in queue order."""
-        ...
 
     def undo(self, item: str, annotator: str) -> None:
         """Take back the annotator's latest answer, by appending that fact."""
-        ...
 
 
 class LineageReader(OnDemandReader, Protocol):
@@ -447,41 +439,47 @@ class LineageReader(OnDemandReader, Protocol):
 
     def campaigns(self) -> list[dict[str, Any]]:
         """Return one row per campaign: head, iterations, state, last lift with its interval."""
-        ...
 
     def iterations(self, campaign: str) -> list[dict[str, Any]]:
         """Return committed iterations: decision, reason, version, seconds."""
-        ...
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
         """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
-        ...
 
     def weaknesses(self, campaign: str) -> list[dict[str, Any]]:
         """Return the weakness history."""
-        ...
 
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
     ) -> list[dict[str, Any]]:
         """Return synthetic samples by key order, each with verdict, weakness, scores and shard."""
-        ...
 
     def sample(self, sample_id: str) -> list[dict[str, Any]]:
         """Return everything known about a sample: one row per manifest and model it reached."""
-        ...
 
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""
-        ...
 
     def models(self, campaign: str) -> list[dict[str, Any]]:
         """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
-        ...
 
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""
-        ...
+
+    def recorded_blobs(self, campaign: str | None) -> Iterator[RecordedBlob]:
+        """Stream the distinct digests of versions, artifacts, models, branches and samples.
+
+        Of all campaigns where ``campaign`` is None. Drain it at once: it holds a connection.
+        """
+
+    def blob_uses(self, digests: Sequence[str]) -> list[BlobUse]:
+        """Return everything on record that names one of the digests or was made from it."""
+
+    def blob_mentions(self, campaign: str | None) -> Iterator[BlobMention]:
+        """Stream what refers to blobs that other rows must know; drain it at once."""
+
+    def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
+        """Return rows whose relations to other rows are broken, the first 1000 of each kind."""
 
 
 class EventSink(Protocol):
@@ -489,7 +487,6 @@ class EventSink(Protocol):
 
     def send(self, event: Event) -> None:
         """Deliver an event; delivering the same key twice must be harmless."""
-        ...
 
 
 class Clock(Protocol):
@@ -497,4 +494,3 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present moment with its time zone (UTC)."""
-        ...

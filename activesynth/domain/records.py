@@ -275,3 +275,59 @@ class DiagnosisRecord:
     model: str
     profile: str
     document: Json
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBlob:
+    """A digest that rows point at, and whether they use it as a dataset manifest or model card."""
+
+    digest: str
+    is_manifest: bool
+    is_card: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BlobUse:
+    """One reason why a blob matters.
+
+    ``relation`` is ``artifact`` (``name`` is ``step/kind``, ``shard`` its part), ``read_by`` (a
+    step), ``version`` or ``descendant`` (``name`` is its digest), ``head``, ``head_model``,
+    ``branch``, ``model`` or ``trained`` (``name`` is the card's digest), ``samples`` (``name`` is
+    one of ``count``) or ``members``. ``reaches_version``, ``reaches_model`` and ``reaches_samples``
+    name what was made from it, by however many steps in between. ``is_open`` tells of an
+    iteration that is not committed.
+    """
+
+    digest: str
+    campaign: str
+    iteration: int | None
+    relation: str
+    name: str
+    shard: int = 0
+    count: int = 1
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlobMention:
+    """Rows of one campaign that refer to a blob which an artifact or a manifest must know.
+
+    ``place`` is ``table.column``, ``example`` names one of the rows; where a row stands in a shard,
+    ``row`` is the highest of them and ``example`` the sample there.
+    """
+
+    digest: str
+    campaign: str
+    place: str
+    example: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that points at something that is not on record."""
+
+    campaign: str
+    table: str
+    row: str
+    problem: str

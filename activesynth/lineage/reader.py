@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import text
 
+from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
+from activesynth.lineage import integrity
 from activesynth.lineage.engine import Database
 
 _CAMPAIGNS = "SELECT * FROM activesynth.campaign_progress ORDER BY campaign"
@@ -140,6 +142,22 @@ class PostgresLineageReader:
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""
         return self._rows(_COSTS, campaign=campaign)
+
+    def recorded_blobs(self, campaign: str | None) -> Iterator[RecordedBlob]:
+        """Stream the distinct digests of versions, artifacts, models, branches and samples."""
+        return integrity.recorded_blobs(self._database, campaign)
+
+    def blob_uses(self, digests: Sequence[str]) -> list[BlobUse]:
+        """Return everything on record that names one of the digests or was made from it."""
+        return integrity.blob_uses(self._database, digests)
+
+    def blob_mentions(self, campaign: str | None) -> Iterator[BlobMention]:
+        """Stream what refers to blobs that other rows must know."""
+        return integrity.blob_mentions(self._database, campaign)
+
+    def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
+        """Return rows whose relations to other rows are broken, the first 1000 of each kind."""
+        return integrity.broken_rows(self._database, campaign)
 
     def _rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self._database.reading() as connection:

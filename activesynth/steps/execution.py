@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import socket
@@ -17,6 +18,8 @@ from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.turn import Turn
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ def execute(
 ) -> StepRecord:
     """Return the recorded result for these inputs, computing it only when there is none.
 
+    A result whose blobs are gone counts as none: doing the work again puts the same bytes back.
+
     Args:
         turn: The iteration.
         step: Name and version of the work.
@@ -105,16 +110,31 @@ def execute(
     # what a committed iteration did is told again and never done again.
     is_final = turn.record.state == "committed"
     for own in lineage.steps(turn.ref, step.name):
-        if own.shard == shard and (is_final or own.derivation_key == key):
+        if own.shard == shard and (
+            is_final or (own.derivation_key == key and _is_whole(own, turn))
+        ):
             return own
     known = lineage.find_step(key)
-    if known is not None:
+    if known is not None and _is_whole(known, turn):
         record = replace(known, name=step.name, shard=shard, is_reused=True)
     else:
         record = _compute(turn, step, key, tuple(inputs.values()), compute, shard)
     # Another delivery of this work may have been first, with other bytes where the work is not
     # deterministic; what later steps read is what it recorded.
     return lineage.record_step(turn.ref, record)
+
+
+def _is_whole(record: StepRecord, turn: Turn) -> bool:
+    """Tell whether all blobs of a result are there; their bytes are compared when they are read."""
+    lost = [n for n, d in record.artifacts.items() if not turn.platform.objects.has(d)]
+    if lost:
+        logger.warning(
+            "step %s of iteration %s: %s lost, the work is done again",
+            record.name,
+            turn.ref,
+            ", ".join(lost),
+        )
+    return not lost
 
 
 def _compute(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 
 from activesynth.domain.canonical import sha256
 from activesynth.errors import CorruptArtifactError, MissingArtifactError
+
+PIECE_BYTES = 1 << 20
+"""How much of a blob is held at once where it is only compared with its digest."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -37,16 +42,37 @@ def verified(data: bytes, digest: str, place: str) -> bytes:
     """
     found = sha256(data)
     if found != digest:
-        raise CorruptArtifactError(
-            f"blob {digest} in {place} holds {len(data)} bytes with the digest {found}; "
-            "restore it from a backup, or delete it and run the step that made it again."
-        )
+        raise corrupt(digest, len(data), found, place)
     return data
+
+
+def verified_size(pieces: Iterable[bytes], digest: str, place: str) -> int:
+    """Return the number of bytes in ``pieces`` if together they have the ``digest``.
+
+    Raises:
+        CorruptArtifactError: If the bytes are others than those that were recorded.
+    """
+    seen, size = hashlib.sha256(), 0
+    for piece in pieces:
+        seen.update(piece)
+        size += len(piece)
+    if seen.hexdigest() != digest:
+        raise corrupt(digest, size, seen.hexdigest(), place)
+    return size
+
+
+def corrupt(digest: str, size: int, found: str, place: str) -> CorruptArtifactError:
+    """Return the error for a blob whose bytes are others than those that were recorded."""
+    return CorruptArtifactError(
+        f"blob {digest} in {place} holds {size} bytes with the digest {found}; restore it from a "
+        "backup, or delete it and run the step that made it again. `activesynth fsck` says which."
+    )
 
 
 def missing(digest: str, place: str) -> MissingArtifactError:
     """Return the error for a blob that is not there."""
     return MissingArtifactError(
         f"no blob {digest} in {place}; check that the objects setting names the store that "
-        "the lineage database belongs to, or restore the blob from a backup."
+        "the lineage database belongs to, or restore the blob from a backup. `activesynth fsck` "
+        "says what it was."
     )

@@ -11,7 +11,14 @@ from pathlib import Path
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import Effects, watched
 from activesynth.errors import PlatformStateError
-from activesynth.storage.addresses import blob_key, is_digest, missing, verified
+from activesynth.storage.addresses import (
+    PIECE_BYTES,
+    blob_key,
+    is_digest,
+    missing,
+    verified,
+    verified_size,
+)
 
 
 class DirectoryObjectStore:
@@ -57,9 +64,11 @@ class DirectoryObjectStore:
         return is_digest(digest) and self._path(digest).is_file()
 
     def digests(self) -> Iterator[str]:
-        """List every blob in the folder."""
+        """List every blob in the folder; one of its 256 subfolders is held at a time."""
         for folder in sorted(self._root.glob("blobs/??")):
-            yield from sorted(path.name for path in folder.iterdir() if is_digest(path.name))
+            with self._explained(folder):
+                names = sorted(path.name for path in folder.iterdir() if is_digest(path.name))
+            yield from names
 
     def size(self, digest: str) -> int:
         """Return the size in bytes."""
@@ -67,6 +76,17 @@ class DirectoryObjectStore:
             return self._path(digest).stat().st_size
         except FileNotFoundError:
             raise missing(digest, str(self._root)) from None
+
+    def check(self, digest: str) -> int:
+        """Return the size of a blob whose bytes have the digest, reading piece by piece."""
+        path = self._path(digest)
+        with self._explained(path):
+            try:
+                with path.open("rb") as file:
+                    pieces = iter(lambda: file.read(PIECE_BYTES), b"")
+                    return verified_size(pieces, digest, str(self._root))
+            except FileNotFoundError:
+                raise missing(digest, str(self._root)) from None
 
     def _path(self, digest: str) -> Path:
         return self._root / blob_key(digest)

@@ -6,10 +6,13 @@ same bytes, and Postgres alone decides races.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 import certifi
@@ -20,11 +23,21 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import Effects, watched
 from activesynth.errors import CorruptArtifactError, TransientError
-from activesynth.storage.addresses import blob_key, is_digest, missing, verified
+from activesynth.storage.addresses import (
+    PIECE_BYTES,
+    blob_key,
+    is_digest,
+    missing,
+    verified,
+    verified_size,
+)
 from activesynth.storage.s3_errors import ABSENT, FAILURES, code_of, explained
 
 PART_BYTES = 64 << 20
 """Above this size a blob goes up in parts; shards are about this large."""
+
+PAGE_KEYS = 1000
+"""How many keys S3 lists in one answer at most."""
 
 _ALREADY_THERE = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _T = TypeVar("_T")
@@ -74,7 +87,10 @@ class S3ObjectStore:
         )
 
     def put(self, data: bytes) -> str:
-        """Store ``data`` and return its digest; a blob of another size is replaced.
+        """Store ``data`` and return its digest; a blob that the server knows to differ is replaced.
+
+        Size and etag tell whether it differs. A server whose etags are no MD5 (some that encrypt)
+        gets the bytes again, which is harmless.
 
         Raises:
             TransientError: If the server did not answer in all attempts.
@@ -82,7 +98,8 @@ class S3ObjectStore:
             CorruptArtifactError: If it stored another number of bytes than were sent.
         """
         digest = sha256(data)
-        if self._stored_size(digest) != len(data):
+        stored = self._stat(digest)
+        if stored is None or stored != (len(data), etag_of(data, self._part_bytes)):
             with watched(self._effects, "blob.put", digest):
                 self._request(lambda: self._upload(digest, data))
         return digest
@@ -94,29 +111,37 @@ class S3ObjectStore:
 
     def has(self, digest: str) -> bool:
         """Tell whether the blob is there."""
-        return is_digest(digest) and self._stored_size(digest) is not None
+        return is_digest(digest) and self._stat(digest) is not None
 
     def digests(self) -> Iterator[str]:
-        """List every blob under the prefix; a bucket that is not there holds none."""
-        names = self._request(self._listing)
-        return (name for name in names if is_digest(name))
+        """List every blob under the prefix, page by page; a bucket that is not there holds none."""
+        page = self._request(partial(self._page, None))
+        while page:
+            yield from filter(is_digest, (key.rpartition("/")[2] for key in page))
+            page = self._request(partial(self._page, page[-1]))
 
     def size(self, digest: str) -> int:
         """Return the size in bytes."""
-        size = self._stored_size(digest)
-        if size is None:
+        stored = self._stat(digest)
+        if stored is None:
             raise missing(digest, self._place)
-        return size
+        return stored[0]
+
+    def check(self, digest: str) -> int:
+        """Return the size of a blob whose bytes have the digest, reading piece by piece."""
+        return self._request(lambda: self._compare(digest), digest)
 
     def _key(self, digest: str) -> str:
         return "/".join(part for part in (self._bucket.prefix, blob_key(digest)) if part)
 
-    def _stored_size(self, digest: str) -> int | None:
+    def _stat(self, digest: str) -> tuple[int, str] | None:
+        """Return size and etag, or None where there is no such blob."""
         key = self._key(digest)
 
-        def stat() -> int | None:
+        def stat() -> tuple[int, str] | None:
             try:
-                return self._client.stat_object(self._bucket.name, key).size
+                found = self._client.stat_object(self._bucket.name, key)
+                return found.size or 0, (found.etag or "").strip('"')
             except FAILURES as error:
                 if code_of(error) in ABSENT:
                     return None
@@ -161,11 +186,22 @@ class S3ObjectStore:
             response.close()
             response.release_conn()
 
-    def _listing(self) -> list[str]:
+    def _compare(self, digest: str) -> int:
+        response = self._client.get_object(self._bucket.name, self._key(digest))
+        try:
+            return verified_size(response.stream(PIECE_BYTES), digest, self._place)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _page(self, after: str | None) -> list[str]:
+        """Return the keys that follow ``after``, as many as one answer holds at most."""
         prefix = "/".join(part for part in (self._bucket.prefix, "blobs/") if part)
         try:
-            found = self._client.list_objects(self._bucket.name, prefix=prefix, recursive=True)
-            return [(entry.object_name or "").rpartition("/")[2] for entry in found]
+            found = self._client.list_objects(
+                self._bucket.name, prefix=prefix, recursive=True, start_after=after
+            )
+            return [entry.object_name or "" for entry in islice(found, PAGE_KEYS)]
         except FAILURES as error:
             if code_of(error) == "NoSuchBucket":
                 return []
@@ -189,3 +225,16 @@ class S3ObjectStore:
             reraise=True,
         )
         return retrying(attempt)
+
+
+def etag_of(data: bytes, part_bytes: int) -> str:
+    """Return the etag S3 gives: MD5 of the bytes, or of the parts' MD5s and how many there are."""
+    if len(data) <= part_bytes:
+        return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    view = memoryview(data)
+    parts = [
+        hashlib.md5(view[start : start + part_bytes], usedforsecurity=False).digest()
+        for start in range(0, len(data), part_bytes)
+    ]
+    whole = hashlib.md5(b"".join(parts), usedforsecurity=False).hexdigest()
+    return f"{whole}-{len(parts)}"
