@@ -53,20 +53,26 @@ rgw thread pool size = 16
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """Where a server listens (``host:port``, no TLS) and the keys of a user that may do all."""
+    """Where a server listens (``host:port``) and the keys of a user that may do all."""
 
     endpoint: str
     access_key: str
     secret_key: str
+    secure: bool = False
 
 
 def server_from_environment() -> S3Server | None:
-    """Return the server that the ``ACTIVESYNTH_TEST_S3_*`` variables name, if they do."""
+    """Return the server that the ``ACTIVESYNTH_TEST_S3_*`` variables name, if they do.
+
+    ``_ENDPOINT`` (``host:port``), ``_ACCESS_KEY`` and ``_SECRET_KEY`` are needed; it speaks TLS
+    where ``_SECURE`` is ``true``. Tests make buckets of their own and leave them there.
+    """
     names = ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY")
     found = [os.environ.get(f"ACTIVESYNTH_TEST_S3_{name}") for name in names]
     endpoint, access_key, secret_key = found
     if endpoint and access_key and secret_key:
-        return S3Server(endpoint, access_key, secret_key)
+        is_secure = os.environ.get("ACTIVESYNTH_TEST_S3_SECURE", "false") == "true"
+        return S3Server(endpoint, access_key, secret_key, is_secure)
     return None
 
 

@@ -65,11 +65,19 @@ class Bucket:
 class S3ObjectStore:
     """Keeps each blob under ``<prefix>/blobs/<aa>/<sha256>``; the first put makes the bucket."""
 
-    def __init__(self, bucket: Bucket, effects: Effects, *, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        effects: Effects,
+        *,
+        part_bytes: int = PART_BYTES,
+        page_keys: int = PAGE_KEYS,
+    ) -> None:
         """Prepare the client; nothing is sent before the first request."""
         self._bucket = bucket
         self._effects = effects
         self._part_bytes = part_bytes
+        self._page_keys = page_keys
         self._place = f"{bucket.endpoint}/{bucket.name}"
         self._client = Minio(
             bucket.endpoint,
@@ -201,7 +209,7 @@ class S3ObjectStore:
             found = self._client.list_objects(
                 self._bucket.name, prefix=prefix, recursive=True, start_after=after
             )
-            return [entry.object_name or "" for entry in islice(found, PAGE_KEYS)]
+            return [entry.object_name or "" for entry in islice(found, self._page_keys)]
         except FAILURES as error:
             if code_of(error) == "NoSuchBucket":
                 return []

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from minio import Minio
 
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import EffectKind
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import CorruptArtifactError, MissingArtifactError
 from activesynth.storage.directory import DirectoryObjectStore
-from activesynth.storage.s3 import Bucket, S3ObjectStore
+from raw_stores import RawDirectory, s3_store
 from s3_fixtures import S3Server
 
 ABSENT = sha256(b"never stored")
@@ -51,34 +51,13 @@ class Fresh:
 def make_directory(folder: Path) -> Fresh:
     effects = SeenEffects()
     root = folder / "objects with a space"
-
-    def damage(digest: str, data: bytes) -> None:
-        (root / "blobs" / digest[:2] / digest).write_bytes(data)
-
-    return Fresh(DirectoryObjectStore(root, effects), effects, damage)
+    return Fresh(DirectoryObjectStore(root, effects), effects, RawDirectory(root).write)
 
 
 def make_s3(server: S3Server) -> Fresh:
     effects = SeenEffects()
-    bucket = Bucket(
-        endpoint=server.endpoint,
-        name=f"t-{uuid.uuid4().hex[:12]}",
-        prefix="some/prefix",
-        access_key=server.access_key,
-        secret_key=server.secret_key,
-        secure=False,
-    )
-    client = Minio(
-        server.endpoint, access_key=server.access_key, secret_key=server.secret_key, secure=False
-    )
-
-    def damage(digest: str, data: bytes) -> None:
-        import io
-
-        key = f"some/prefix/blobs/{digest[:2]}/{digest}"
-        client.put_object(bucket.name, key, io.BytesIO(data), len(data))
-
-    return Fresh(S3ObjectStore(bucket, effects, part_bytes=5 << 20), effects, damage)
+    store, raw = s3_store(server, f"t-{uuid.uuid4().hex[:12]}", effects=effects)
+    return Fresh(store, effects, raw.write)
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -151,16 +130,43 @@ def test_one_flipped_bit_is_found_before_the_bytes_are_handed_out(fresh: Fresh) 
         fresh.store.get(digest)
 
 
-def test_a_truncated_blob_is_found_and_healed_by_putting_it_again(fresh: Fresh) -> None:
+@pytest.mark.parametrize(
+    "damaged", [b"some", b"", b"Some recorded bytes", b"quite other bytes!!!!!"]
+)
+def test_a_damaged_blob_is_found_and_healed_by_putting_it_again(
+    fresh: Fresh, damaged: bytes
+) -> None:
     data = b"some recorded bytes"
     digest = fresh.store.put(data)
-    fresh.damage(digest, data[:5])
-    with pytest.raises(CorruptArtifactError, match=digest):
-        fresh.store.get(digest)
+    fresh.damage(digest, damaged)
+    for read in (fresh.store.get, fresh.store.check):
+        with pytest.raises(CorruptArtifactError, match=digest):
+            read(digest)
 
     fresh.store.put(data)
 
     assert fresh.store.get(digest) == data
+    assert fresh.store.check(digest) == len(data)
+
+
+def test_a_store_that_nobody_wrote_to_holds_nothing_and_says_so(fresh: Fresh) -> None:
+    assert list(fresh.store.digests()) == []
+    assert not fresh.store.has(ABSENT)
+    for read in (fresh.store.get, fresh.store.check, fresh.store.size):
+        with pytest.raises(MissingArtifactError, match=f"{ABSENT}.*check that the objects setting"):
+            read(ABSENT)
+
+
+def test_many_writers_and_readers_at_once_see_whole_blobs_only(fresh: Fresh) -> None:
+    blobs = [bytes([number]) * (1000 + number) for number in range(6)] * 4
+
+    def write_and_read(data: bytes) -> bytes:
+        return fresh.store.get(fresh.store.put(data))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write_and_read, blobs)) == blobs
+
+    assert sorted(fresh.store.digests()) == sorted({sha256(data) for data in blobs})
 
 
 def test_a_put_is_bracketed_by_its_effect_and_a_repeated_one_writes_nothing(fresh: Fresh) -> None:
@@ -183,6 +189,10 @@ def test_a_blob_larger_than_two_parts_survives_the_round_trip(fresh: Fresh) -> N
     data = bytes(range(256)) * (12 << 12)  # 12 MiB: three parts of 5 MiB for S3
 
     digest = fresh.store.put(data)
+    fresh.store.put(data)
 
     assert fresh.store.size(digest) == len(data)
+    assert fresh.store.check(digest) == len(data)
     assert fresh.store.get(digest) == data
+    # What the server says about size and parts is what was sent: nothing goes up again.
+    assert [moment for moment, _, _ in fresh.effects.seen] == ["before", "after"]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import ConfigurationError, TransientError
 from activesynth.storage.s3 import Bucket, S3ObjectStore
+from cutting_proxy import CuttingProxy
+from raw_stores import s3_store
 from s3_fixtures import S3Server
 
 
@@ -65,6 +71,72 @@ def test_wrong_keys_are_the_operators_to_correct_and_stay_out_of_the_message(
     with pytest.raises(ConfigurationError, match="ACTIVESYNTH_S3_ACCESS_KEY") as caught:
         store.put(b"x")
     assert "very-secret-key" not in str(caught.value)
+
+
+def test_a_bucket_that_forbids_reading_is_the_operators_to_correct(s3_server: S3Server) -> None:
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    store, raw = s3_store(s3_server, name)
+    digest = store.put(b"secret")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:PutObject"],
+        "Resource": f"arn:aws:s3:::{name}/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    raw.client.set_bucket_policy(name, json.dumps(policy))
+
+    for forbidden in (lambda: store.get(digest), lambda: store.put(b"more")):
+        with pytest.raises(ConfigurationError, match=r"refused the request.*AccessDenied"):
+            forbidden()
+
+
+def test_blobs_of_another_prefix_are_no_blobs_of_this_store(s3_server: S3Server) -> None:
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    store, raw = s3_store(s3_server, name)
+    digest = store.put(b"ours")
+    elsewhere = replace(raw, prefix="some/prefix-of-others")
+    elsewhere.write(sha256(b"theirs"), b"theirs")
+    raw.client.put_object(name, "some/prefix/blobs/notes.txt", io.BytesIO(b"x"), 1)
+
+    assert list(store.digests()) == [digest]
+
+
+@pytest.mark.parametrize("answered", [0, 300, 200_000])
+def test_a_request_that_is_cut_anywhere_is_sent_again(s3_server: S3Server, answered: int) -> None:
+    data = bytes(range(256)) * 2000
+    digest = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched()).put(data)
+    with CuttingProxy(s3_server.endpoint, cut=2, after=answered) as proxy:
+        patient = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=3), Unwatched())
+        read = patient.get(digest)
+    with CuttingProxy(s3_server.endpoint, cut=2, after=answered) as proxy:
+        hasty = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=2), Unwatched())
+        with pytest.raises(TransientError, match="did not answer"):
+            hasty.get(digest)
+
+    assert read == data
+
+
+def test_a_put_whose_connection_is_cut_is_sent_again(s3_server: S3Server) -> None:
+    data = uuid.uuid4().bytes * 10_000
+    with CuttingProxy(s3_server.endpoint, cut=2, after=0) as proxy:
+        store = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=3), Unwatched())
+        digest = store.put(data)
+
+    direct = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched())
+    assert direct.get(digest) == data
+
+
+def bucket_on(server: S3Server, endpoint: str, *, attempts: int = 1) -> Bucket:
+    return Bucket(
+        endpoint=endpoint,
+        name="cut-connections",
+        prefix="",
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+        secure=server.secure,
+        attempts=attempts,
+    )
 
 
 def test_the_secret_key_is_not_shown_by_repr() -> None:
