@@ -21,14 +21,17 @@ from toy_plane import plane_config, plane_platform
 
 CAMPAIGN = "plane"
 _ARTIFACTS = "SELECT step, kind, shard, iteration, digest FROM activesynth.artifacts ORDER BY 1, 2"
-_VERSIONS = "SELECT digest, iteration FROM activesynth.dataset_versions ORDER BY committed_at"
+_VERSIONS = """
+    SELECT digest, iteration, origin FROM activesynth.dataset_versions ORDER BY committed_at
+"""
 
 
 @dataclass(frozen=True)
 class Blob:
     """One blob in one role; a blob with several roles stands several times.
 
-    ``kind`` is what the tables are by: ``step/artifact``, ``version``, or ``shard of <place>``.
+    ``kind`` is what the tables are by: ``step/artifact``, ``version``, ``shard of <place>``, or
+    ``refreshed shard of <place>`` where a refresh wrote it and no iteration has read it yet.
     ``manifest`` lists a shard, ``iteration`` wrote an artifact, ``part`` is the step's shard.
     """
 
@@ -107,21 +110,23 @@ def _blobs(database_url: str, platform: Platform) -> Iterator[Blob]:
         versions = connection.execute(text(_VERSIONS)).all()
     engine.dispose()
     manifests: dict[str, int | None] = {}
+    refreshed = {digest for digest, _, origin in versions if origin == "refresh"}
+    for digest, iteration, _ in versions:
+        yield Blob("version", digest, "dataset version", iteration)
+        manifests[digest] = iteration
     for step, name, part, iteration, digest in artifacts:
         kind = re.sub(r"(?<=model)\d+", "", f"{step}/{name}")
         yield Blob(kind, digest, f"artifact {step}/{name}", iteration, part)
         if step == "integrate":
             manifests.setdefault(digest, iteration)
-    for digest, iteration in versions:
-        yield Blob("version", digest, "dataset version", iteration)
-        manifests[digest] = iteration
     seen = set()
     for digest, iteration in manifests.items():
         for place, number, shard in _shards(platform, digest):
             if (place, shard) not in seen:
                 seen.add((place, shard))
                 named = f"shard {number} of {place}"
-                yield Blob(f"shard of {place}", shard, named, iteration, 0, digest, place)
+                kind = f"{'refreshed ' if digest in refreshed else ''}shard of {place}"
+                yield Blob(kind, shard, named, iteration, 0, digest, place)
 
 
 def _shards(platform: Platform, manifest: str) -> Iterator[tuple[str, int, str]]:
