@@ -8,7 +8,7 @@ TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench clean
+.PHONY: help setup demo up down status test lint types imports unit bench damage clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ unit: $(VENV)/.development
 
 bench: $(VENV)/.development ## Measure where the time goes
 	@$(BIN)/python -m benchmarks
+
+damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found, 100 planted losses named
+	@PYTHONPATH=.:tests $(BIN)/python tests/damage/suite.py
 
 clean: down ## Remove the environment and the embedded platform's state
 	rm -rf $(VENV) .activesynth

@@ -100,8 +100,8 @@ def _facts(loss: Loss) -> list[tuple[str, str]]:
         ("iteration", _some(loss.iterations)),
         ("step", _some(loss.steps)),
         ("read by", _some(loss.read_by)),
-        ("versions", _some(loss.versions)),
-        ("models", _some(loss.models)),
+        ("versions", _some(tuple(digest[:12] for digest in loss.versions))),
+        ("models", _some(tuple(digest[:12] for digest in loss.models))),
         ("samples", samples),
         ("way out", loss.advice),
     ]

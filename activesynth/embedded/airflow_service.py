@@ -16,6 +16,7 @@ from activesynth.embedded.airflow_settings import (
     Places,
     airflow_environment,
     keep_secrets,
+    objects_told,
     parallel_tasks,
     ui_address,
 )
@@ -58,13 +59,20 @@ class AirflowService:
             PlatformStateError: If a part does not start, with the last lines of its log.
         """
         kept = keep_secrets(self._places)
+        self._refuse_other_objects(state, objects_told(kept))
         if state.port is None or state.sockets != str(postgres.sockets):
             self._parts.stop(PARTS, state)  # what runs was told other addresses
         with self._port(state) as port:
             if port != state.port:
                 self._parts.stop(PARTS, state)
             state = self._record(
-                state.model_copy(update={"sockets": str(postgres.sockets), "port": port})
+                state.model_copy(
+                    update={
+                        "sockets": str(postgres.sockets),
+                        "port": port,
+                        "objects": objects_told(kept),
+                    }
+                )
             )
             environment = airflow_environment(
                 self._places, postgres, kept, port=port, threads=self._threads
@@ -89,6 +97,23 @@ class AirflowService:
 
     def _missing(self, state: PlatformState) -> list[str]:
         return [part for part in PARTS if self._parts.leader(part, state) is None]
+
+    def _refuse_other_objects(self, state: PlatformState, now: Mapping[str, str]) -> None:
+        """Refuse to go on beside parts whose tasks look for objects in another place.
+
+        Raises:
+            PlatformStateError: Naming the variables that differ.
+        """
+        if len(self._missing(state)) == len(PARTS):
+            return
+        names = state.objects.keys() | now.keys()
+        differing = sorted(name for name in names if state.objects.get(name) != now.get(name))
+        if differing:
+            raise PlatformStateError(
+                f"Airflow runs, and was started with other values of {', '.join(differing)}: its "
+                "tasks would keep objects in another place. Set them as before, or run "
+                "`activesynth down` first; results lie where they were made."
+            )
 
     def _start(
         self, parts: list[str], state: PlatformState, environment: Mapping[str, str]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -24,6 +26,8 @@ _NUMERIC_THREADS = (
     "MKL_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+
+_OBJECT_SETTINGS = ("ACTIVESYNTH_OBJECTS_URL", "ACTIVESYNTH_S3_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,18 @@ def airflow_environment(
             for section, options in _settings(places, postgres, kept, port).items()
             for option, value in options.items()
         },
+    }
+
+
+def objects_told(kept: Secrets) -> dict[str, str]:
+    """Return the settings of the object store that Airflow gets now, by name, as keyed digests.
+
+    Digests, because keys are among them and must not lie in the state.
+    """
+    return {
+        name: hmac.new(kept.session.encode(), value.encode(), hashlib.sha256).hexdigest()
+        for name, value in sorted(os.environ.items())
+        if name.startswith(_OBJECT_SETTINGS)
     }
 
 

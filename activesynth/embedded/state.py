@@ -40,6 +40,7 @@ class PlatformState(BaseModel):
     sockets: str | None = None
     port: int | None = None
     leaders: dict[str, Leader] = {}
+    objects: dict[str, str] = {}
 
     def leader(self, part: str) -> Process | None:
         """Return the recorded leader of a part, dead or alive; none of an earlier boot."""
