@@ -20,12 +20,13 @@ from activesynth.embedded import processes
 from activesynth.embedded.airflow_client import AirflowClient
 from activesynth.embedded.airflow_parts import PARTS
 from activesynth.embedded.platform import EmbeddedPlatform, PlatformInfo
-from activesynth.errors import InputError, TransientError
+from activesynth.errors import InputError, PlatformStateError, TransientError
 
 pytestmark = pytest.mark.airflow
 
 _LOOPBACK = "0100007F"
 _LISTENING = "0A"
+_SECRET = "very-secret-key"
 _DAG = '''
 """A small DAG: one task that computes with torch, one that may wait to be killed."""
 
@@ -54,6 +55,8 @@ def trivial():
             "threads": torch.get_num_threads(),
             "home": os.environ["ACTIVESYNTH_HOME"],
             "database": os.environ["ACTIVESYNTH_DATABASE_URL"],
+            "objects": os.environ["ACTIVESYNTH_OBJECTS_URL"],
+            "has_key": os.environ["ACTIVESYNTH_S3_SECRET_KEY"] == "very-" + "secret-key",
         }
 
     @task
@@ -141,13 +144,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (folder / "dags here/trivial.py").write_text(_DAG)
     before = modes_above(folder / ".activesynth")
     platform = EmbeddedPlatform(folder / ".activesynth", folder, dags=folder / "dags here")
-    try:
-        info = platform.up(silent)
-        client = platform.client()
-        client.wait_for_dag("trivial")
-        yield Running(folder, platform, info, client, before)
-    finally:
-        platform.down()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ACTIVESYNTH_OBJECTS_URL", "s3://bucket/prefix")
+        environment.setenv("ACTIVESYNTH_S3_SECRET_KEY", _SECRET)
+        try:
+            info = platform.up(silent)
+            client = platform.client()
+            client.wait_for_dag("trivial")
+            yield Running(folder, platform, info, client, before)
+        finally:
+            platform.down()
 
 
 def test_a_dag_runs_through_scheduler_and_executor(running: Running) -> None:
@@ -162,6 +168,39 @@ def test_a_dag_runs_through_scheduler_and_executor(running: Running) -> None:
         "compute": "success",
         "write": "success",
     }
+
+
+def test_tasks_are_told_of_the_object_store_and_its_key_is_in_no_command_line_and_no_file(
+    running: Running,
+) -> None:
+    assert running.run("told") == "success"
+
+    found = running.result("told")
+    assert (found["objects"], found["has_key"]) == ("s3://bucket/prefix", True)
+    commands = [
+        Path(f"/proc/{found.pid}/cmdline").read_bytes()
+        for found in members(sessions(running.platform.status()))
+        if Path(f"/proc/{found.pid}").exists()
+    ]
+    files = [path for path in running.folder.rglob("*") if path.is_file()]  # Postgres's too
+    assert len(commands) > 4
+    assert len(files) > 100
+    assert not any(_SECRET.encode() in command for command in commands)
+    assert not [path for path in files if _SECRET.encode() in path.read_bytes()]
+
+
+def test_another_object_store_is_refused_while_airflow_runs(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = running.platform.status()
+    monkeypatch.setenv("ACTIVESYNTH_OBJECTS_URL", "s3://another")
+    monkeypatch.delenv("ACTIVESYNTH_S3_SECRET_KEY")
+
+    wanted = "values of ACTIVESYNTH_OBJECTS_URL, ACTIVESYNTH_S3_SECRET_KEY.*`activesynth down`"
+    with pytest.raises(PlatformStateError, match=wanted):
+        running.platform.up(silent)
+
+    assert running.platform.status() == before
 
 
 def test_tasks_find_torch_imported_and_compute_in_one_thread(running: Running) -> None:
