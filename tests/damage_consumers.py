@@ -46,7 +46,7 @@ from activesynth.steps.screen import screen
 from activesynth.steps.select import select
 from activesynth.steps.train import train
 from activesynth.steps.turn import open_turn
-from damage_laboratory import CAMPAIGN, Blob, Laboratory, card_of
+from damage_laboratory import Blob, Laboratory, card_of
 
 Use = Callable[[Platform, Blob, Laboratory], object]
 
@@ -147,20 +147,20 @@ def consumers_of(blob: Blob) -> tuple[tuple[str, Use], ...]:
     return tuple((step, _USES[step]) for step in _CONSUMERS[blob.kind])
 
 
-def _ref(platform: Platform, blob: Blob) -> str:
-    return str(IterationRef(CAMPAIGN, blob.iteration or 0, 1))
+def _ref(blob: Blob, lab: Laboratory) -> str:
+    return str(IterationRef(lab.campaign, blob.iteration or 0, 1))
 
 
 def _on(step: Callable[[str, Platform], object]) -> Use:
-    return lambda platform, blob, lab: step(_ref(platform, blob), platform)
+    return lambda platform, blob, lab: step(_ref(blob, lab), platform)
 
 
 def _generate(platform: Platform, blob: Blob, lab: Laboratory) -> None:
-    generate(_ref(platform, blob), 0, platform)
+    generate(_ref(blob, lab), 0, platform)
 
 
 def _retrain(platform: Platform, blob: Blob, lab: Laboratory) -> None:
-    retrain(_ref(platform, blob), "targeted", platform)
+    retrain(_ref(blob, lab), "targeted", platform)
 
 
 def _export(platform: Platform, blob: Blob, lab: Laboratory) -> None:
@@ -176,23 +176,23 @@ def _export_model(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     card = blob.digest if is_card else card_of(lab.platform, blob, lab)
     folder = Path(tempfile.mkdtemp())
     try:
-        export_model(card, platform, folder / "model", campaign=CAMPAIGN)
+        export_model(card, platform, folder / "model", campaign=lab.campaign)
     finally:
         shutil.rmtree(folder)
 
 
 def _refresh(platform: Platform, blob: Blob, lab: Laboratory) -> None:
-    refresh(CAMPAIGN, "2026-09-02", platform)
+    refresh(lab.campaign, "2026-09-02", platform)
 
 
 def _report(platform: Platform, blob: Blob, lab: Laboratory) -> None:
-    recorded = platform.lineage.campaign(CAMPAIGN).config
-    score_test(platform, parse_campaign(recorded, CAMPAIGN))
+    recorded = platform.lineage.campaign(lab.campaign).config
+    score_test(platform, parse_campaign(recorded, lab.campaign))
 
 
 def _read(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     # Kept for people: no step of ours reads it, whoever does goes through the same door.
-    turn = open_turn(_ref(platform, blob), platform)
+    turn = open_turn(_ref(blob, lab), platform)
     turn.artifacts.arrays(turn.step("evaluate").artifacts["probs"])
 
 

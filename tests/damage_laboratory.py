@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 
+from activesynth.bootstrap import open_platform
+from activesynth.config.campaign import parse_campaign
+from activesynth.config.settings import Settings
 from activesynth.domain.documents import DatasetManifest, ModelCard
 from activesynth.domain.platform import Platform
 from activesynth.operations.ingest import ingest
@@ -17,6 +21,7 @@ from activesynth.operations.refresh import refresh
 from activesynth.steps.loop import run
 from raw_stores import RawDirectory, RawStore, s3_store
 from s3_fixtures import S3Server
+from tiny_campaign import TINY
 from toy_plane import plane_config, plane_platform
 
 CAMPAIGN = "plane"
@@ -52,6 +57,7 @@ class Laboratory:
     raw: RawStore
     blobs: tuple[Blob, ...]
     database_url: str
+    campaign: str = CAMPAIGN
 
     @property
     def kinds(self) -> dict[str, list[Blob]]:
@@ -94,12 +100,29 @@ def laboratory(database_url: str, folder: Path, *, is_run: bool = False) -> Iter
         yield Laboratory(platform, raw, tuple(_blobs(database_url, platform)), database_url)
 
 
+@contextmanager
+def real_laboratory(database_url: str, folder: Path) -> Iterator[Laboratory]:
+    """Run the tiny campaign on digits into a folder: torch, diffusion and pictures for real."""
+    config = parse_campaign(
+        {**TINY, "name": "tiny", "gate": {"margin": 1.0, "guarded": {}}}, "tiny"
+    )
+    settings = Settings(home=folder, database_url=SecretStr(database_url))
+    with open_platform(settings) as platform:
+        ingest(config, platform)
+        run(platform, conf={"campaign": "tiny", "iterations": 2})
+        raw = RawDirectory(folder / "objects")
+        blobs = tuple(_blobs(database_url, platform))
+        yield Laboratory(platform, raw, blobs, database_url, "tiny")
+
+
 def on_s3(lab: Laboratory, server: S3Server, bucket: str) -> Laboratory:
     """Return the same campaign with all of its blobs copied into a bucket."""
     store, raw = s3_store(server, bucket)
     for digest in lab.platform.objects.digests():
         store.put(lab.platform.objects.get(digest))
-    return Laboratory(replace(lab.platform, objects=store), raw, lab.blobs, lab.database_url)
+    return Laboratory(
+        replace(lab.platform, objects=store), raw, lab.blobs, lab.database_url, lab.campaign
+    )
 
 
 def _blobs(database_url: str, platform: Platform) -> Iterator[Blob]:

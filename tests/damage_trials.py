@@ -12,7 +12,7 @@ import numpy as np
 from activesynth.operations.fsck import FsckReport, fsck
 from activesynth.operations.losses import Loss
 from damage_consumers import Finding, use
-from damage_laboratory import CAMPAIGN, Blob, Laboratory
+from damage_laboratory import Blob, Laboratory
 
 HARMS = ("deleted", "truncated", "flipped", "swapped")
 
@@ -92,10 +92,12 @@ def planted_losses(
                 stack.enter_context(lab.damaged(blob.digest, harmed(lab, blob, harm, rng)))
                 planted.append((blob, harm))
             report = fsck(lab.platform)
-        yield Planting(store, tuple(planted), tuple(misnamed(report, planted)))
+        yield Planting(store, tuple(planted), tuple(misnamed(report, planted, lab.campaign)))
 
 
-def misnamed(report: FsckReport, planted: Sequence[tuple[Blob, str]]) -> Iterator[str]:
+def misnamed(
+    report: FsckReport, planted: Sequence[tuple[Blob, str]], campaign: str
+) -> Iterator[str]:
     """Yield what a report says too much, too little, or wrongly."""
     expected = {blob.digest: (blob, harm) for blob, harm in planted}
     found = {loss.digest: loss for loss in report.losses}
@@ -105,19 +107,19 @@ def misnamed(report: FsckReport, planted: Sequence[tuple[Blob, str]]) -> Iterato
         if digest not in found:
             yield f"not named: {blob}"
         else:
-            yield from _wrong(found[digest], blob, harm, len(planted) == 1)
+            yield from _wrong(found[digest], blob, harm, campaign, is_alone=len(planted) == 1)
 
 
-def _wrong(loss: Loss, blob: Blob, harm: str, is_alone: bool) -> Iterator[str]:
+def _wrong(loss: Loss, blob: Blob, harm: str, campaign: str, *, is_alone: bool) -> Iterator[str]:
     """Yield what is wrong with the name of a loss."""
     if loss.problem != ("missing" if harm == "deleted" else "corrupt"):
         yield f"{harm} blob is called {loss.problem}"
     # Where a manifest is lost at the same time, the places that it lists are not known.
     if is_alone and blob.named not in loss.what:
         yield f"{blob.named!r} is not among {loss.what}"
-    if is_alone and CAMPAIGN not in loss.campaigns:
+    if is_alone and campaign not in loss.campaigns:
         yield f"campaign is not among {loss.campaigns}"
-    if blob.kind.count("/") and f"{CAMPAIGN}:{blob.iteration}" not in loss.iterations:
+    if blob.kind.count("/") and f"{campaign}:{blob.iteration}" not in loss.iterations:
         yield f"iteration {blob.iteration} is not among {loss.iterations}"
     if blob.kind == "version" and blob.digest not in loss.versions:
         yield f"{blob.digest} is not among {loss.versions}"

@@ -54,7 +54,7 @@ def fsck(
 
         print_json({**asdict(report), "is_clean": report.is_clean})
     else:
-        _print(report)
+        print_report(report)
     failure = failure_of(report)
     if failure is not None:
         raise failure
@@ -74,7 +74,8 @@ def failure_of(report: FsckReport) -> ActiveSynthError | None:
     return MissingArtifactError(summary)
 
 
-def _print(report: FsckReport) -> None:
+def print_report(report: FsckReport) -> None:
+    """Print every loss and broken row, and a line about all that was looked at."""
     for loss in report.losses:
         print(f"\n{loss.problem.replace('_', ' ')}: {loss.digest}")
         for name, value in _facts(loss):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from activesynth.cli.checks import failure_of
+from activesynth.cli.checks import failure_of, print_report
 from activesynth.domain.canonical import sha256
 from activesynth.operations.fsck import fsck
 from damage_laboratory import CAMPAIGN, Laboratory, laboratory, on_s3
@@ -179,6 +179,25 @@ def test_the_head_manifest_that_is_missing_is_named_as_the_head(lab: Laboratory)
     assert (loss.digest, loss.problem) == (head, "missing")
     assert {"head of plane", "dataset version"} <= set(loss.what)
     assert report.broken == ()
+
+
+@pytest.mark.parametrize(("data", "code"), [(None, 4), (b"other bytes", 5)])
+def test_the_command_tells_people_what_was_lost_and_scripts_by_its_exit_code(
+    lab: Laboratory, capsys: pytest.CaptureFixture[str], data: bytes | None, code: int
+) -> None:
+    model = next(blob for blob in lab.kinds["retrain/model"] if blob.iteration == 1)
+    with lab.damaged(model.digest, data):
+        report = fsck(lab.platform)
+    print_report(report)
+
+    said = " ".join(capsys.readouterr().out.split())
+    failure = failure_of(report)
+    assert failure is not None
+    assert failure.exit_code == code
+    for words in (model.digest, model.named, "model card", "plane:1:retrain", "from a backup"):
+        assert words in said
+    assert f"{report.blobs} blobs" in said
+    assert "1 lost, 0 broken rows, 0 orphans." in said
 
 
 def test_an_interrupt_ends_the_check_at_once(lab: Laboratory) -> None:
