@@ -30,6 +30,7 @@ from activesynth.domain.records import (
 )
 from activesynth.errors import CorruptArtifactError
 from activesynth.experiments.final_test import score_test
+from activesynth.operations.diagnose import profile_of
 from activesynth.operations.export import export_version
 from activesynth.operations.export_model import export_model
 from activesynth.operations.refresh import refresh
@@ -190,6 +191,12 @@ def _report(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     score_test(platform, parse_campaign(recorded, lab.campaign))
 
 
+def _profile(platform: Platform, blob: Blob, lab: Laboratory) -> None:
+    record = lab.platform.lineage.find_diagnosis(lab.campaign, "asked")
+    assert record is not None
+    profile_of(record, platform)
+
+
 def _read(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     # Kept for people: no step of ours reads it, whoever does goes through the same door.
     turn = open_turn(_ref(blob, lab), platform)
@@ -218,10 +225,12 @@ _USES: dict[str, Use] = {
     "refresh": _refresh,
     "report": _report,
     "read": _read,
+    "profile": _profile,
 }
 _MODEL = ("export model", "evaluate", "promote")
 _CONSUMERS: dict[str, tuple[str, ...]] = {
     "version": ("export",),
+    "diagnosis": ("profile",),
     "shard of train": ("retrain", "export", "refresh"),
     "shard of pool": ("select", "embed", "export"),
     "refreshed shard of pool": ("refresh", "export"),

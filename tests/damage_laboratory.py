@@ -16,6 +16,7 @@ from activesynth.config.campaign import parse_campaign
 from activesynth.config.settings import Settings
 from activesynth.domain.documents import DatasetManifest, ModelCard
 from activesynth.domain.platform import Platform
+from activesynth.operations.diagnose import diagnose
 from activesynth.operations.ingest import ingest
 from activesynth.operations.refresh import refresh
 from activesynth.steps.loop import run
@@ -29,6 +30,7 @@ _ARTIFACTS = "SELECT step, kind, shard, iteration, digest FROM activesynth.artif
 _VERSIONS = """
     SELECT digest, iteration, origin FROM activesynth.dataset_versions ORDER BY committed_at
 """
+_DIAGNOSES = "SELECT run_key, profile FROM activesynth.diagnoses"
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,11 @@ class Laboratory:
 
 
 def run_campaign(platform: Platform) -> None:
-    """Commit two promoted iterations and a refresh, so that every kind of blob is there."""
+    """Leave every kind of blob: two promoted iterations, a diagnosis on demand, a refresh."""
     config = plane_config(gate={"margin": 1.0, "guarded": {}})
     ingest(config, platform)
     run(platform, conf={"campaign": CAMPAIGN, "iterations": 2})
+    diagnose(CAMPAIGN, "asked", platform)
     grown = {"name": "plane", "parameters": {"rows": 660}}
     ingest(plane_config(gate={"margin": 1.0, "guarded": {}}, source=grown), platform)
     refresh(CAMPAIGN, "2026-09-01", platform)
@@ -131,6 +134,7 @@ def _blobs(database_url: str, platform: Platform) -> Iterator[Blob]:
     with engine.connect() as connection:
         artifacts = connection.execute(text(_ARTIFACTS)).all()
         versions = connection.execute(text(_VERSIONS)).all()
+        diagnoses = connection.execute(text(_DIAGNOSES)).all()
     engine.dispose()
     manifests: dict[str, int | None] = {}
     refreshed = {digest for digest, _, origin in versions if origin == "refresh"}
@@ -142,6 +146,8 @@ def _blobs(database_url: str, platform: Platform) -> Iterator[Blob]:
         yield Blob(kind, digest, f"artifact {step}/{name}", iteration, part)
         if step == "integrate":
             manifests.setdefault(digest, iteration)
+    for run_key, digest in diagnoses:
+        yield Blob("diagnosis", digest, f"profile of diagnosis {run_key}")
     seen = set()
     for digest, iteration in manifests.items():
         for place, number, shard in _shards(platform, digest):

@@ -292,10 +292,10 @@ class BlobUse:
 
     ``relation`` is ``artifact`` (``name`` is ``step/kind``, ``shard`` its part), ``read_by`` (a
     step), ``version`` or ``descendant`` (``name`` is its digest), ``head``, ``head_model``,
-    ``branch``, ``model`` or ``trained`` (``name`` is the card's digest), ``samples`` (``name`` is
-    one of ``count``) or ``members``. ``reaches_version``, ``reaches_model`` and ``reaches_samples``
-    name what was made from it, by however many steps in between. ``is_open`` tells of an
-    iteration that is not committed.
+    ``branch``, ``model`` or ``trained`` (``name`` is the card's digest), ``diagnosis`` (the run
+    that asked), ``samples`` (``name`` is one of ``count``) or ``members``. ``reaches_version``,
+    ``reaches_model`` and ``reaches_samples`` name what was made from it, by however many steps in
+    between. ``is_open`` tells of an iteration that is not committed.
     """
 
     digest: str

@@ -30,6 +30,8 @@ _RECORDED = """
         UNION ALL
         SELECT campaign, digest, 'card' FROM activesynth.models
         UNION ALL
+        SELECT campaign, profile, '' FROM activesynth.diagnoses
+        UNION ALL
         SELECT name, head_model, 'card' FROM activesynth.campaigns WHERE head_model IS NOT NULL
         UNION ALL
         SELECT name, b.value, 'manifest' FROM activesynth.campaigns, jsonb_each_text(branches) b
@@ -77,6 +79,9 @@ _USES = """
         UNION ALL
         SELECT trained_on, campaign, iteration, 'trained', digest, replicate, 1
         FROM activesynth.models WHERE trained_on = ANY(:digests)
+        UNION ALL
+        SELECT profile, campaign, NULL, 'diagnosis', run_key, 0, 1
+        FROM activesynth.diagnoses WHERE profile = ANY(:digests)
         UNION ALL
         SELECT shard, campaign, iteration, 'samples', min(id), 0, count(*)
         FROM activesynth.samples WHERE shard = ANY(:digests) GROUP BY shard, campaign, iteration
@@ -130,6 +135,9 @@ _MENTIONS = """
         UNION ALL
         SELECT trained_on, campaign, 'models.trained_on', min(digest), NULL
         FROM activesynth.models WHERE trained_on IS NOT NULL GROUP BY campaign, trained_on
+        UNION ALL
+        SELECT model, campaign, 'diagnoses.model', min(run_key), NULL
+        FROM activesynth.diagnoses GROUP BY campaign, model
         UNION ALL
         SELECT shard, campaign, 'annotation_items.shard', min(id), max("row")
         FROM activesynth.annotation_items GROUP BY campaign, shard

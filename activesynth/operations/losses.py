@@ -138,7 +138,7 @@ def _loss(
         models=_distinct(use.name for use in models),
         samples=sum(use.count for use in samples),
         example=samples[0].name if samples else "",
-        advice=_advice(damage, made, around),
+        advice=_advice(damage, made, around, _related(own, "diagnosis")),
     )
 
 
@@ -152,6 +152,7 @@ def _what(
     names = [f"artifact {use.name}" for use in made]
     names += [f"{use.relation.replace('_', ' ')} of {use.campaign}" for use in own if _is_head(use)]
     names += ["dataset version" for use in own if use.relation == "version"]
+    names += [f"profile of diagnosis {use.name}" for use in own if use.relation == "diagnosis"]
     names += ["model card" for use in own if use.relation == "model"]
     names += [_place(place) for _, place in holders]
     names += ["shard of samples" for use in own if use.relation == "samples" and not made + holders]
@@ -172,7 +173,9 @@ def _step(use: BlobUse) -> str:
     return f"{use.campaign}:{use.iteration}:{use.name.partition('/')[0]}"
 
 
-def _advice(damage: Damage, made: list[BlobUse], around: list[BlobUse]) -> str:
+def _advice(
+    damage: Damage, made: list[BlobUse], around: list[BlobUse], diagnosed: list[BlobUse]
+) -> str:
     """Say what brings the same bytes back, the surest way first."""
     place = f"blobs/{damage.digest[:2]}/{damage.digest}"
     if damage.problem == "unreadable":
@@ -188,6 +191,11 @@ def _advice(damage: Damage, made: list[BlobUse], around: list[BlobUse]) -> str:
         ways.append(
             f"or {first}run iteration {still_open[0].iteration} of {still_open[0].campaign} again: "
             f"its step {still_open[0].name.partition('/')[0]} computes it anew"
+        )
+    elif diagnosed and not made:
+        ways.append(
+            f"or diagnose {diagnosed[0].campaign} anew; what diagnosis {diagnosed[0].name} found "
+            "stands in the table diagnoses as well"
         )
     elif repeated:
         ways.append(
