@@ -47,6 +47,9 @@ def make_engine(url: str) -> Engine:
             "postgresql+psycopg2://user:password@host:port/database."
         )
     options = " ".join(f"-c {name}={value}" for name, value in _SERVER_LIMITS.items())
+    given = parsed.query.get("options", "")
+    if isinstance(given, str) and given:
+        options = f"{options} {given}"  # what comes last wins
     limits: dict[str, Any] = {
         "connect_timeout": 10,
         "application_name": "activesynth",
