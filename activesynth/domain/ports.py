@@ -339,11 +339,16 @@ class LineageStore(OnDemandStore, Protocol):
 
         Raises:
             ConfigurationError: If the step has not run in this iteration.
+            ConflictError: If there is none because the iteration has been taken over.
         """
         ...
 
     def steps(self, ref: IterationRef, name: str) -> list[StepRecord]:
-        """Return the results of all shards of a step, by shard."""
+        """Return the results of all shards of a step, by shard.
+
+        Raises:
+            ConflictError: If there are none because the iteration has been taken over.
+        """
         ...
 
     def record_step(self, ref: IterationRef, record: StepRecord) -> StepRecord:

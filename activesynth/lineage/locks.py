@@ -53,6 +53,16 @@ def lock_iteration(connection: Connection, ref: IterationRef) -> AnyRow:
     return row
 
 
+def refuse_replaced(connection: Connection, ref: IterationRef) -> None:
+    """Refuse a holder whose iteration was taken over; one that was never opened passes."""
+    query = select(iterations).where(
+        iterations.c.campaign == ref.campaign, iterations.c.number == ref.number
+    )
+    row = connection.execute(query).one_or_none()
+    if row is not None:
+        check_fence(row, ref)
+
+
 def no_iteration(ref: IterationRef) -> ConfigurationError:
     """Return the error for an iteration that was never opened."""
     return ConfigurationError(

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import IterationRef, StepRecord
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.lineage.locks import AnyRow
+from activesynth.lineage.locks import AnyRow, refuse_replaced
 from activesynth.lineage.opening import resume_iteration
 from activesynth.lineage.plain import plain
 from activesynth.lineage.rows import step_record
@@ -29,7 +29,11 @@ def find_step(connection: Connection, derivation_key: str) -> StepRecord | None:
 
 
 def shard_results(connection: Connection, ref: IterationRef, name: str) -> list[StepRecord]:
-    """Return what was recorded for a step under the fence of ``ref``, by shard."""
+    """Return what was recorded for a step under the fence of ``ref``, by shard.
+
+    Raises:
+        ConflictError: If there is nothing because the iteration was taken over.
+    """
     query = (
         select(steps)
         .where(
@@ -40,7 +44,11 @@ def shard_results(connection: Connection, ref: IterationRef, name: str) -> list[
         )
         .order_by(steps.c.shard)
     )
-    return [step_record(row) for row in connection.execute(query)]
+    found = [step_record(row) for row in connection.execute(query)]
+    if not found:
+        # A holder that was replaced learns that, and not that an earlier step is missing.
+        refuse_replaced(connection, ref)
+    return found
 
 
 def one_result(connection: Connection, ref: IterationRef, name: str, shard: int) -> StepRecord:
@@ -48,6 +56,7 @@ def one_result(connection: Connection, ref: IterationRef, name: str, shard: int)
 
     Raises:
         ConfigurationError: If it has not run in this iteration.
+        ConflictError: If the iteration was taken over.
     """
     for record in shard_results(connection, ref, name):
         if record.shard == shard:

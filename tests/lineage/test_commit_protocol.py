@@ -262,6 +262,8 @@ def test_a_failed_iteration_is_taken_over_under_a_higher_fence(
     assert (taken.ref.number, taken.ref.fence, taken.run_key) == (0, 2, "run-1")
     for stale in (
         lambda: lineage.store.iteration(opened.ref),
+        lambda: lineage.store.step(opened.ref, "train"),
+        lambda: lineage.store.steps(opened.ref, "train"),
         lambda: lineage.store.record_step(opened.ref, make_step()),
         lambda: lineage.store.fail_iteration(opened.ref, "late"),
         lambda: lineage.store.commit_iteration(make_commit(opened)),
