@@ -115,6 +115,9 @@ class S3ObjectStore:
     def get(self, digest: str) -> bytes:
         """Return the verified bytes; see :class:`activesynth.domain.ports.ObjectStore`."""
         data = self._request(lambda: self._download(digest), digest)
+        if sha256(data) != digest:
+            # Damaged on the way or where it lies: a second read tells.
+            data = self._request(lambda: self._download(digest), digest)
         return verified(data, digest, self._place)
 
     def has(self, digest: str) -> bool:

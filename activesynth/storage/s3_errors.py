@@ -28,6 +28,10 @@ _PASSING = frozenset(
 )
 
 
+_DAMAGED_ON_THE_WAY = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
+"""Codes of a 400 that tells of our bytes as they arrived, not of what we asked for."""
+
+
 def code_of(error: Exception) -> str:
     """Return the S3 error code, or an empty text for errors that carry none."""
     return (error.code or "") if isinstance(error, S3Error) else ""
@@ -49,7 +53,7 @@ def explained(error: Exception, place: str) -> ActiveSynthError:
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, S3Error):
         status = getattr(error.response, "status", 0) or 0
-        return error.code in _PASSING or status >= 500 or status == 429
+        return error.code in _PASSING | _DAMAGED_ON_THE_WAY or status >= 500 or status == 429
     if isinstance(error, InvalidResponseError):
         # No S3 server speaks like this: a proxy in trouble, or an address that is something else.
         return int(getattr(error, "_code", 500)) >= 500
