@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +102,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     write_campaign(campaigns, "twice")
     write_campaign(campaigns, "killed")
     write_campaign(campaigns, "rival", **NO_VERSION)
+    write_campaign(campaigns, "pair", **NO_VERSION)
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
     write_rows(campaigns / "nightly.npz", 900)
     write_campaign(campaigns, "nightly", **read_every_night(campaigns / "nightly.npz"))
@@ -286,6 +288,26 @@ def test_a_run_that_came_too_early_is_refused_and_started_again_when_it_is_its_t
     ) == [("rival__it0", "committed", None), ("rival__it1", "committed", None)]
     told = running.told("activesynth://versions")
     assert [run for run in told if run.startswith("rival")] == []
+
+
+def test_of_two_runs_triggered_at_once_one_commits_and_the_other_is_told_which(
+    running: Running,
+) -> None:
+    running.client.wait_for_dag(DAG)
+    keys = ("pair__one", "pair__other")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda key: running.start("pair", key, iterations=1), keys))
+    ended = {key: running.client.wait_for_run(DAG, key, seconds=300) for key in keys}
+
+    assert sorted(map(str, ended.values())) == ["failed", "success"]
+    winner, loser = sorted(keys, key=lambda key: ended[key] != "success")
+    assert running.rows(
+        "select number, run_key, state, fence from activesynth.iterations where campaign = 'pair'"
+    ) == [(0, winner, "committed", 1)]
+    log = "\n".join(running.client.task_log(DAG, loser, "begin", attempt=1))
+    assert f"run '{winner}' holds iteration 0" in log
+    assert 'activesynth iteration fail pair:0:1 --reason "its run is dead"' in log
+    assert running.states(loser)["train"] == "upstream_failed"
 
 
 def test_a_nightly_refresh_waits_for_an_open_iteration_and_takes_new_rows_in_once(
