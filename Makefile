@@ -5,10 +5,12 @@ PYTHON ?= python3.11
 TORCH_INDEX_URL ?=
 # Test files run side by side in this many processes.
 TEST_PROCESSES ?= 2
+# Which faults `make faults` plants, by comma; all of them when empty.
+FAMILIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench damage clean
+.PHONY: help setup demo up down status test lint types imports unit bench damage faults clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +61,10 @@ bench: $(VENV)/.development ## Measure where the time goes
 
 damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found, 100 planted losses named
 	@PYTHONPATH=.:tests $(BIN)/python tests/damage/suite.py
+
+faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks; FAMILIES=kills,zombies for some
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.:plugins:tests $(BIN)/python \
+	  tests/faults/fault_program.py $(if $(FAMILIES),--families "$(FAMILIES)")
 
 clean: down ## Remove the environment and the embedded platform's state
 	rm -rf $(VENV) .activesynth

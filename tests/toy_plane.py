@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,9 @@ class PlaneSource:
         return SourceData(SampleSet(ids, x, y.astype(np.int64), ids), ("left", "middle", "far"))
 
 
+@cache
 def plane_parts() -> Catalog:
-    """Return the built-in parts and those of this file."""
+    """Return the built-in parts and those of this file, read once: forked children share them."""
     parts = catalog()
     here = __name__
     parts.add("trainer", "plane", Row(f"{here}:PlaneTrainer"))

@@ -7,41 +7,26 @@ has used native threads may hang. Prints one JSON line per broken case and a sum
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import json
 import os
+import signal
 import sys
-import traceback
-import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-
 from activesynth.domain.effects import EffectKind
 from activesynth.domain.platform import Platform
-from activesynth.lineage.canonical import canonical_state
 from activesynth.operations.ingest import ingest
 from activesynth.steps.loop import run
+from forked import Child, in_child, warm
+from looking import difference, empty, left, new_database, visible
 from toy_plane import plane_config, plane_platform
 
-KILLED = 137
 CAMPAIGN = "plane"
 ITERATIONS = 2
-WARM = {
-    "activesynth",
-    "faiss",
-    "numpy",
-    "psycopg2",
-    "safetensors",
-    "scipy",
-    "sklearn",
-    "sqlalchemy",
-}
 
 
 @dataclass(slots=True)
@@ -61,7 +46,7 @@ class Watcher:
 
     def _act(self, moment: str) -> None:
         if len(self.seen) - 1 == self.kill_at and moment == self.moment:
-            os._exit(KILLED)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 Opener = Callable[[str, Path, Watcher], AbstractContextManager[Platform]]
@@ -78,45 +63,6 @@ def drive(platform: Platform, iterations: int) -> None:
     from activesynth.steps.decide import send_events
 
     send_events(platform)
-
-
-def in_child(work: Callable[[], Any], result: Path) -> int:
-    """Fork, run ``work``, write its JSON result, and return the exit status."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            result.write_text(json.dumps(work()))
-            status = 0
-        except BaseException:
-            result.with_suffix(".error").write_text(traceback.format_exc())
-        os._exit(status)
-    _, code = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(code)
-
-
-def state(url: str, folder: Path) -> dict[str, Any]:
-    """Return what is left: committed rows, delivered events, stored blobs."""
-    events = sorted(p.read_text() for p in (folder / "events").glob("*") if p.is_file())
-    blobs = sorted(
-        p.name for p in (folder / "objects").rglob("*") if p.is_file() and len(p.name) == 64
-    )
-    return {"rows": canonical_state(url, CAMPAIGN), "events": events, "blobs": blobs}
-
-
-def visible(url: str) -> dict[str, int]:
-    """Count what the views show, as a person would see it between a kill and the retry."""
-    with closing(psycopg2.connect(plain(url))) as connection:
-        cursor = connection.cursor()
-        counts = {}
-        for view in ("lift", "weakness_history", "iteration_cost", "sample_provenance"):
-            cursor.execute(f"select count(*) from activesynth.{view}")
-            row = cursor.fetchone()
-            counts[view] = int(row[0]) if row else 0
-        cursor.execute("select count(*) from activesynth.iterations where state = 'committed'")
-        row = cursor.fetchone()
-        counts["committed"] = int(row[0]) if row else 0
-    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +84,7 @@ class Suite:
 
     def database(self) -> str:
         """Return the address of a new, migrated, empty database."""
-        name = f"kills_{uuid.uuid4().hex}"
-        admin = psycopg2.connect(plain(self.server))
-        admin.autocommit = True
-        admin.cursor().execute(f"create database {name} template {self.template}")
-        admin.close()
-        return self.server.replace("/postgres?", f"/{name}?")
+        return new_database(self.server, self.template)
 
     def attempt(self, url: str, folder: Path, watcher: Watcher) -> Callable[[], Any]:
         def work() -> Any:
@@ -158,12 +99,9 @@ class Suite:
         url, folder = self.database(), self.folder / "undisturbed"
         folder.mkdir()
         seen = folder / "seen.json"
-        status = in_child(self.attempt(url, folder, Watcher()), seen)
-        if status != 0:
-            raise RuntimeError(seen.with_suffix(".error").read_text())
-        left = json.loads(seen.read_text())
-        warm(left["modules"])
-        return left["effects"], as_json(state(url, folder))
+        told = in_child(self.attempt(url, folder, Watcher()), seen)
+        warm(told["modules"])
+        return told["effects"], left(url, folder, CAMPAIGN)
 
     def case(
         self, url: str, case: Case, expected: dict[str, Any], stages: set[str]
@@ -172,60 +110,32 @@ class Suite:
         name = f"case_{case.number}_{case.moment}"
         folder = self.folder / name
         folder.mkdir()
-        killed = in_child(
+        killed = Child(
             self.attempt(url, folder, Watcher(case.number, case.moment)), folder / "killed.json"
         )
+        killed.wait()
         between = visible(url)
-        retried = in_child(self.attempt(url, folder, Watcher()), folder / "retried.json")
-        after = as_json(state(url, folder))
+        retried = Child(self.attempt(url, folder, Watcher()), folder / "retried.json")
+        retried.wait()
+        differs = difference(left(url, folder, CAMPAIGN), expected)
         empty(url)
         return {
             "case": name,
             "number": case.number,
-            "killed": killed == KILLED,
+            "killed": killed.was_killed,
             "visible": between,
-            "nothing_partial": json.dumps(between, sort_keys=True) in stages,
-            "retried": retried == 0,
-            "equal": after == expected,
-            "differs": [key for key in expected if after[key] != expected[key]],
-            "error": (folder / "retried.error").read_text()[-2000:] if retried else "",
+            "nothing_partial": between in stages,
+            "retried": retried.succeeded,
+            "equal": not differs,
+            "differs": differs,
+            "error": "" if retried.succeeded else retried.error[-2000:],
         }
-
-
-def plain(url: str) -> str:
-    """Return the address as psycopg2 alone understands it."""
-    return url.replace("postgresql+psycopg2", "postgresql")
-
-
-def as_json(value: Any) -> Any:
-    """Return the value as JSON gives it back, so that both sides compare alike."""
-    return json.loads(json.dumps(value))
-
-
-def empty(url: str) -> None:
-    """Empty every table of ours: quicker than a new database for each case."""
-    with closing(psycopg2.connect(plain(url))) as connection, connection:
-        cursor = connection.cursor()
-        cursor.execute(
-            "select string_agg(format('activesynth.%I', tablename), ', ') from pg_tables "
-            "where schemaname = 'activesynth' and tablename <> 'migrations'"
-        )
-        row = cursor.fetchone()
-        cursor.execute(f"truncate {row[0] if row else ''}")
-
-
-def warm(modules: list[str]) -> None:
-    """Import, and only import, what children need, so that each fork finds it loaded."""
-    for name in modules:
-        if name.split(".")[0] in WARM and name not in sys.modules:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
 
 
 def stages_of(suite: Suite) -> set[str]:
     """Return what may be visible: nothing, the root, or exactly what each commit shows."""
     url = suite.database()
-    allowed = {json.dumps(visible(url), sort_keys=True)}
+    allowed = {visible(url)}
     for iterations in range(suite.iterations + 1):
         folder = suite.folder / f"stage_{iterations}"
         folder.mkdir()
@@ -237,9 +147,8 @@ def stages_of(suite: Suite) -> set[str]:
                     key = f"{CAMPAIGN}__it{suite.iterations - remaining}"
                     only_one(platform, key, remaining)
 
-        if in_child(work, folder / "done.json"):
-            raise RuntimeError((folder / "done.error").read_text())
-        allowed.add(json.dumps(visible(url), sort_keys=True))
+        in_child(work, folder / "done.json")
+        allowed.add(visible(url))
         empty(url)
     return allowed
 
