@@ -344,11 +344,7 @@ class LineageStore(OnDemandStore, Protocol):
         ...
 
     def steps(self, ref: IterationRef, name: str) -> list[StepRecord]:
-        """Return the results of all shards of a step, by shard.
-
-        Raises:
-            ConflictError: If there are none because the iteration has been taken over.
-        """
+        """Return all shards' results of a step, by shard; raises as `step` for one taken over."""
         ...
 
     def record_step(self, ref: IterationRef, record: StepRecord) -> StepRecord:
