@@ -140,7 +140,10 @@ class S3ObjectStore:
 
     def check(self, digest: str) -> int:
         """Return the size of a blob whose bytes have the digest, reading piece by piece."""
-        return self._request(lambda: self._compare(digest), digest)
+        try:
+            return self._request(lambda: self._compare(digest), digest)
+        except CorruptArtifactError:  # on the way or where it lies: a second read tells
+            return self._request(lambda: self._compare(digest), digest)
 
     def _key(self, digest: str) -> str:
         return "/".join(part for part in (self._bucket.prefix, blob_key(digest)) if part)
