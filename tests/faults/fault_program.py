@@ -52,22 +52,27 @@ class Family(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many verdicts a family gives: in the long form, in the short one, against the naive."""
+    """How many verdicts a family gives of ours and of the naive protocol, in either form."""
 
-    long: int
-    short: int
+    ours: int
     naive: int
+    short_ours: int
+    short_naive: int
     workers: int = WORKERS
+
+    def of(self, *, is_short: bool) -> tuple[int, int]:
+        """Return the numbers for ours and for the naive protocol."""
+        return (self.short_ours, self.short_naive) if is_short else (self.ours, self.naive)
 
 
 SIZES = {
-    "kills": Size(1000, 24, 48),
-    "zombies": Size(100, 6, 10),
-    "deliveries": Size(200, 12, 24),
-    "racers": Size(2 * COMMITS, 2 * COMMITS, 2 * COMMITS, workers=1),
-    "crashes": Size(200, 40, 200, workers=1),
-    "store errors": Size(30 * len(KINDS), len(KINDS), 4),
-    "two runs": Size(20, 2, 4),
+    "kills": Size(1000, 48, 16, 12),
+    "zombies": Size(100, 10, 4, 2),
+    "deliveries": Size(200, 24, 12, 24),
+    "racers": Size(2 * COMMITS, 2 * COMMITS, COMMITS, COMMITS, workers=1),
+    "crashes": Size(200, 200, 40, 40, workers=1),
+    "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2),
+    "two runs": Size(20, 4, 2, 2),
 }
 
 
@@ -90,7 +95,7 @@ class Bench:
             "deliveries": Deliveries,
             "racers": Racers,
             "crashes": lambda: Crashes(size, max(2, size // 20)),
-            "store errors": lambda: self._store_errors(),
+            "store errors": self._store_errors,
             "two runs": TwoRuns,
         }
         return made[name]()
@@ -222,8 +227,7 @@ def benches(
 def measure(name: str, ours: Bench, naive: Bench, *, is_short: bool) -> tuple[Row, list[Verdict]]:
     """Run one family against both protocols."""
     size = SIZES[name]
-    count = size.short if is_short else size.long
-    counter = min(size.naive, 24) if is_short else size.naive
+    count, counter = size.of(is_short=is_short)
     started = time.monotonic()
     found = in_workers(ours, name, size, count, name)
     seconds = time.monotonic() - started
@@ -237,7 +241,7 @@ def measure(name: str, ours: Bench, naive: Bench, *, is_short: bool) -> tuple[Ro
 
 def one_case(name: str, number: int, bench: Bench) -> int:
     """Run one case again and say what came of it."""
-    verdicts = bench.family(name, SIZES[name].long).case(
+    verdicts = bench.family(name, SIZES[name].ours).case(
         number, bench.world("again"), bench.references
     )
     for verdict in verdicts:
