@@ -17,7 +17,8 @@ NAME = "automatic"
 class AutomaticAnnotator:
     """Takes the ensemble's label above a confidence and skips all else.
 
-    Teaches a model what it already believes: useful to save questions, never to correct it.
+    Teaches a model what it already believes: useful to save questions, never to correct it. So a
+    label that the model doubts is left alone: it would be judge of its own doubt.
     """
 
     needs_people = False
@@ -30,7 +31,8 @@ class AutomaticAnnotator:
         """Answer every task; ``seed`` is not needed."""
         return [
             labelled(task.item, int(np.argmax(task.probs)), NAME)
-            if float(np.max(task.probs)) >= self._parameters.confidence
+            if task.item.kind != "recheck"
+            and float(np.max(task.probs)) >= self._parameters.confidence
             else skipped(task.item, NAME)
             for task in tasks
         ]

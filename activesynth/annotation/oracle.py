@@ -37,7 +37,8 @@ class OracleAnnotator:
         item = task.item
         if task.hidden is not None:
             return labelled(item, self._maybe_wrong(task, task.hidden, seed), ORACLE)
-        if item.proposed is None:
+        if item.proposed is None or item.kind == "recheck":
+            # A model's opinion would only repeat the doubt that the question came from.
             return skipped(item, ORACLE)
         opinion = self._maybe_wrong(task, int(np.argmax(task.reference)), seed)
         is_sure = float(np.max(task.reference)) > self._parameters.confidence

@@ -77,7 +77,10 @@ class _Session:
         """Draw the item, and say which keys there are."""
         picture = self.modality.as_pixels(self._row(item)[None])
         self.write("\n" + ("(no picture)\n" if picture is None else as_blocks(picture[0])))
-        if item.proposed is not None:
+        if item.proposed is not None and item.kind == "recheck":
+            name = self.classes[item.proposed]
+            self.write(f"trains as {name}, doubted   a it is right   r take it out of train\n")
+        elif item.proposed is not None:
             self.write(f"proposed: {self.classes[item.proposed]}   a accept   r reject\n")
         names = "  ".join(f"{label} {name}" for label, name in enumerate(self.classes))
         confirm = "  (then Enter)" if len(self.classes) > 10 else ""

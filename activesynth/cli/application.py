@@ -7,6 +7,7 @@ import typer
 from activesynth.cli import (
     annotation,
     campaigns,
+    check,
     checks,
     database,
     demo,
@@ -34,7 +35,10 @@ def application() -> typer.Typer:
         # A traceback of our own errors helps nobody; one of a bug should be the plain one.
         pretty_exceptions_enable=False,
     )
-    for room in (platform, demo, iterations, annotation, reports, operations, diagnosis, checks):
+    for room in (
+        *(platform, demo, iterations, annotation, reports, operations),
+        *(diagnosis, checks, check),
+    ):
         room.register(app)
     for name, group in (
         ("config", campaigns.config),

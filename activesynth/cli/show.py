@@ -41,6 +41,8 @@ VERSIONS = ("depth", "ancestor", "origin", "iteration", "decision", "rows", "com
 DIAGNOSES = ("run_key", "recorded_at", "version", "model", "weaknesses", "first")
 COSTS = ("iteration", "step", "shards", "reused", "seconds", "device", "peak_memory_mb")
 
+RETRIEVED = ("iteration", "sample", "weakness_title", "distance", "label", "action", "annotator")
+
 app = typer.Typer(help="Committed facts, read from the database.", no_args_is_help=True)
 
 Campaign = Annotated[str, typer.Argument(help="The campaign's name.")]
@@ -97,6 +99,34 @@ def samples(
         rows = platform.reader.samples(campaign, iteration=iteration, limit=limit, after=after)
     empty = f"campaign {campaign!r} has no synthetic samples."
     print_rows(rows, as_json=as_json, empty=empty, columns=SAMPLES)
+
+
+@app.command("retrieved")
+def retrieved(campaign: Campaign, iteration: Iteration = None, as_json: AsJson = False) -> None:
+    """Show the pool rows that were asked about because they lie near a weakness's failures."""
+    with connected(campaign) as platform:
+        found = platform.reader.retrieved(campaign)
+    rows = [row for row in found if iteration is None or row["iteration"] == iteration]
+    empty = f"campaign {campaign!r} has labelled no row that was retrieved for a weakness."
+    print_rows(rows, as_json=as_json, empty=empty, columns=RETRIEVED)
+
+
+@app.command("suspects")
+def suspects(
+    campaign: Campaign,
+    iteration: Annotated[
+        int | None, typer.Option("--iteration", min=0, help="Which; the last one unless given.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many rows.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the labels in train that look wrong, most suspect first, and what people said."""
+    from activesynth.operations.suspects import suspects as doubted
+
+    with connected(campaign) as platform:
+        rows = doubted(campaign, platform, iteration=iteration)[:limit]
+    empty = f"campaign {campaign!r} has no committed iteration in which a label was doubted."
+    print_rows(rows, as_json=as_json, empty=empty)
 
 
 @app.command("sample")

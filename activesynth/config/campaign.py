@@ -45,16 +45,27 @@ class Part(Section):
     parameters: dict[str, Any] = {}
 
 
+class LabelNoise(Section):
+    """Wrong labels planted in train: this share of the rows of each named class, all unless named.
+
+    The truth of every train row is kept with the pool's hidden labels, for the oracle alone.
+    """
+
+    share: Share = 0.0
+    classes: Names = ()
+
+
 class Sampling(Section):
     """Experiment options: make a balanced, fully labelled source harder on purpose.
 
     ``long_tail`` is the ratio between the largest and the smallest class in train (1 = as it
     is); ``label_budget`` is how many train rows keep their label, the rest goes to the pool;
-    ``rows`` caps how many rows of the source are used.
+    ``label_noise`` plants wrong labels; ``rows`` caps how many rows of the source are used.
     """
 
     long_tail: Annotated[float, Field(ge=1.0)] = 1.0
     label_budget: Annotated[int, Field(ge=10)] | None = None
+    label_noise: LabelNoise = LabelNoise()
     rows: Annotated[int, Field(ge=50)] | None = None
 
 
@@ -136,12 +147,19 @@ class Screening(Section):
 
 
 class Selection(Section):
-    """Who is asked about, and how many."""
+    """What is asked about, and how often.
+
+    ``retrieve`` is the share of ``labels`` that goes to the pool rows nearest to where the model
+    fails, the strategy choosing the rest. ``review`` and ``recheck`` are asked besides: synthetic
+    samples to judge, and train rows whose label looks wrong.
+    """
 
     strategy: str = "badge"
     parameters: dict[str, Any] = {}
     labels: Annotated[int, Field(ge=0)] = 40
+    retrieve: Share = 0.25
     review: Annotated[int, Field(ge=0)] = 0
+    recheck: Annotated[int, Field(ge=0)] = 0
 
 
 class AnnotationSection(Section):

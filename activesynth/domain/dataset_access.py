@@ -47,7 +47,8 @@ def load_rows(objects: ObjectStore, refs: Iterable[ShardRef]) -> SampleSet:
 def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> SampleSet:
     """Read the real rows of one split, ordered by id within a shard.
 
-    The pool comes without the rows whose label was bought meanwhile, which stand in train.
+    The pool comes without the rows whose label was bought meanwhile, which stand in train, and
+    without those that were bought and taken out again, which stand in quarantine.
 
     Raises:
         ConfigurationError: If the manifest has no such split.
@@ -60,7 +61,8 @@ def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> S
     if split != "pool" or not manifest.splits.get("train"):
         return rows
     labelled = load_rows(objects, manifest.splits["train"]).ids
-    return rows.take(~np.isin(rows.ids, labelled))
+    gone = sorted(load_quarantine(objects, manifest))
+    return rows.take(~np.isin(rows.ids, labelled) & ~np.isin(rows.ids, gone))
 
 
 def load_synthetic(objects: ObjectStore, manifest: DatasetManifest) -> SampleSet | None:

@@ -458,6 +458,14 @@ class LineageReader(OnDemandReader, Protocol):
     def sample(self, sample_id: str) -> list[dict[str, Any]]:
         """Return everything known about a sample: one row per manifest and model it reached."""
 
+    def retrieved(self, campaign: str) -> list[dict[str, Any]]:
+        """Return pool rows asked about for a weakness, with distance, label and answer."""
+        ...
+
+    def rechecks(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the answers about doubted labels of train rows: label before, action, label."""
+        ...
+
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""
 

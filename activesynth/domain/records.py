@@ -228,11 +228,15 @@ class IterationCommit:
 
 @dataclass(frozen=True, slots=True)
 class QueueItem:
-    """One sample somebody is asked about; ``version`` guards against stale answers."""
+    """One sample somebody is asked about; ``version`` guards against stale answers.
+
+    ``label`` asks for a pool row's label, ``review`` whether a synthetic sample is what it was
+    made to be, ``recheck`` whether the label that a train row has is right.
+    """
 
     id: str
     sample: str
-    kind: Literal["label", "review"]
+    kind: Literal["label", "review", "recheck"]
     shard: str
     row: int
     proposed: int | None

@@ -78,6 +78,22 @@ def has_near_duplicate(queries: Array, reference: Array, threshold: float) -> Ar
     return is_near
 
 
+def near_pairs(queries: Array, reference: Array, threshold: float) -> tuple[Array, Array]:
+    """Return the row numbers of all pairs nearer than ``threshold``, each ``(pairs,)`` int64.
+
+    Args:
+        queries: Shape ``(n, features)``, scaled like the reference.
+        reference: Shape ``(m, features)``; given twice the same rows, each pair comes both ways.
+        threshold: Root-mean-square difference per feature, from 0 (which finds nothing).
+    """
+    if threshold <= 0 or not len(queries) or not len(reference):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    found = list(_near_pairs(queries, reference, threshold))
+    left = np.concatenate([one for one, _ in found]) if found else np.zeros(0, np.int64)
+    right = np.concatenate([other for _, other in found]) if found else np.zeros(0, np.int64)
+    return left.astype(np.int64), right.astype(np.int64)
+
+
 def joined(left: Array, right: Array, count: int) -> Array:
     """Return the component number of each of ``count`` nodes under edges ``left[i]-right[i]``."""
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))

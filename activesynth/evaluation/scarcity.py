@@ -67,6 +67,30 @@ def first_rows(ids: Array, count: int | None, seed: int) -> Array:
     return np.sort(np.argsort(keys, kind="stable")[:count])
 
 
+def wrong_labels(y: Array, classes: int, share: float, only: Array, seed: int) -> Array:
+    """Return labels of which a share is wrong, in exact numbers per class.
+
+    Args:
+        y: True labels, ``(n,)`` in ``[0, classes)``.
+        classes: How many classes there are; a wrong label is any other one, evenly.
+        share: Share of the rows of each chosen class that get a wrong label, rounded.
+        only: The classes whose rows are touched, int64.
+        seed: Decides which rows, and which label.
+
+    Returns:
+        Labels, ``(n,)`` int64.
+    """
+    noisy = np.array(y, np.int64)
+    if classes < 2:
+        return noisy
+    rng = np.random.default_rng(seed)
+    for label in np.unique(only).tolist():
+        rows = rng.permutation(np.flatnonzero(y == label))
+        rows = rows[: round(share * len(rows))]
+        noisy[rows] = (label + rng.integers(1, classes, len(rows))) % classes
+    return noisy
+
+
 def _per_class(y: Array, classes: Array, sizes: Array, seed: int) -> Array:
     rng = np.random.default_rng(seed)
     chosen = [

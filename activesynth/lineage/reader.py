@@ -15,7 +15,7 @@ from activesynth.lineage.engine import Database
 _CAMPAIGNS = "SELECT * FROM activesynth.campaign_progress ORDER BY campaign"
 _ITERATIONS = """
     SELECT i.campaign, i.number AS iteration, i.run_key, i.decision, i.reason, i.parent, i.version,
-           i.next_run, i.overrides, i.config_version, i.opened_at, i.committed_at,
+           i.next_run, i.overrides, i.config_version, i.fence, i.opened_at, i.committed_at,
            coalesce(c.seconds, 0) AS seconds
     FROM activesynth.iterations i
     LEFT JOIN (
@@ -81,6 +81,41 @@ _COSTS = """
     SELECT * FROM activesynth.iteration_cost
     WHERE campaign = :campaign ORDER BY iteration, first_recorded_at, step
 """
+_RETRIEVED = """
+    SELECT q.iteration, s.id AS sample, s.weakness, w.title AS weakness_title,
+           (s.scores ->> 'retrieved_distance')::double precision AS distance, s.label,
+           a.action, a.annotator
+    FROM activesynth.samples s
+    JOIN activesynth.annotation_items q
+      ON q.campaign = s.campaign AND q.sample = s.id AND q.kind = 'label'
+    JOIN activesynth.iterations i
+      ON i.campaign = q.campaign AND i.number = q.iteration AND i.state = 'committed'
+    LEFT JOIN activesynth.weaknesses w
+      ON w.campaign = s.campaign AND w.iteration = q.iteration AND w.id = s.weakness
+    LEFT JOIN (
+        SELECT DISTINCT ON (item) item, action, annotator FROM activesynth.annotations
+        ORDER BY item, item_version DESC
+    ) a ON a.item = q.id
+    WHERE s.campaign = :campaign AND s.origin = 'real' AND s.weakness IS NOT NULL
+    ORDER BY q.iteration, q.position, s.id
+"""
+_RECHECKS = """
+    SELECT q.iteration, q.sample, q.proposed AS label_before, a.action, a.label, a.annotator
+    FROM activesynth.annotation_items q
+    JOIN activesynth.iterations i
+      ON i.campaign = q.campaign AND i.number = q.iteration AND i.state = 'committed'
+     AND i.fence = q.fence
+    JOIN (
+        SELECT DISTINCT ON (g.item) g.item, g.action, g.label, g.annotator
+        FROM activesynth.annotations g
+        WHERE g.action <> 'undo' AND NOT EXISTS (
+            SELECT 1 FROM activesynth.annotations u
+            WHERE u.item = g.item AND u.undoes = g.item_version)
+        ORDER BY g.item, g.item_version DESC
+    ) a ON a.item = q.id
+    WHERE q.campaign = :campaign AND q.kind = 'recheck'
+    ORDER BY q.iteration, q.position, q.sample
+"""
 
 
 class PostgresLineageReader:
@@ -117,6 +152,14 @@ class PostgresLineageReader:
     def sample(self, sample_id: str) -> list[dict[str, Any]]:
         """Return everything known about a sample: one row per manifest and model it reached."""
         return self._rows(_SAMPLE, sample=sample_id)
+
+    def retrieved(self, campaign: str) -> list[dict[str, Any]]:
+        """Return pool rows asked about for a weakness, with distance, label and answer."""
+        return self._rows(_RETRIEVED, campaign=campaign)
+
+    def rechecks(self, campaign: str) -> list[dict[str, Any]]:
+        """Return the answers about doubted labels of train rows: label before, action, label."""
+        return self._rows(_RECHECKS, campaign=campaign)
 
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""

@@ -308,7 +308,7 @@ annotation_items = Table(
     need("version", Integer),
     moment("offered_at"),
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
-    CheckConstraint("kind IN ('label', 'review')", name="kind"),
+    CheckConstraint("kind IN ('label', 'review', 'recheck')", name="kind"),
     Index(None, "campaign", "iteration", "position"),
 )
 

@@ -110,7 +110,7 @@ def _answered(incoming: SampleSet, held: Held) -> SampleSet:
     pool = held.splits["pool"]
     open_ids = np.setdiff1d(pool.ids, held.splits["train"].ids)
     has_answer = np.isin(incoming.ids, open_ids) & (incoming.y != UNLABELLED)
-    has_answer &= ~np.isin(incoming.ids, sorted(held.oracle))
+    has_answer &= ~np.isin(incoming.ids, sorted({*held.oracle, *held.quarantine}))
     answers = dict(zip(incoming.ids[has_answer].tolist(), incoming.y[has_answer], strict=True))
     rows = pool.take(np.isin(pool.ids, list(answers)))
     return rows.with_labels(np.array([answers[name] for name in rows.ids.tolist()], np.int64))

@@ -14,10 +14,10 @@ from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, VersionRow
-from activesynth.domain.samples import UNLABELLED, SampleSet
+from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.near_duplicates import unit_scaled
-from activesynth.evaluation.scarcity import limit_labels, long_tail
+from activesynth.evaluation.scarcity import limit_labels, long_tail, wrong_labels
 from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
 from activesynth.operations.reading import read_source
 
@@ -162,20 +162,50 @@ def _write(
     pool = samples.take(drawn.splits["pool"])
     visible = {name: samples.take(rows) for name, rows in drawn.splits.items()}
     visible["pool"] = pool.with_labels(np.full(len(pool), UNLABELLED))
-    has_label = pool.y != UNLABELLED
+    visible["train"] = _with_noise(config, classes, visible["train"])
+    # Where labels are wrong on purpose, the oracle knows the truth of train as well.
+    told = [pool, samples.take(drawn.splits["train"])] if _is_noisy(config) else [pool]
+    hidden = concatenate(told)
+    has_label = hidden.y != UNLABELLED
     out = drawn.reasons != ""
     manifest = DatasetManifest(
         modality=config.modality,
         classes=classes,
         parent=None,
         splits={name: write_rows(objects, rows) for name, rows in visible.items()},
-        oracle=write_oracle(objects, pool.ids[has_label], pool.y[has_label]),
+        oracle=write_oracle(objects, hidden.ids[has_label], hidden.y[has_label]),
         quarantine=write_quarantine(
             objects, samples.ids[out], samples.groups[out], drawn.reasons[out]
         ),
     )
     objects.put(manifest.encode())
     return manifest
+
+
+def _is_noisy(config: CampaignConfig) -> bool:
+    return config.sampling.label_noise.share > 0
+
+
+def _with_noise(config: CampaignConfig, classes: tuple[str, ...], train: SampleSet) -> SampleSet:
+    """Plant the wrong labels that an experiment asks for.
+
+    Raises:
+        ConfigurationError: If a class to be touched is not in the source.
+    """
+    noise = config.sampling.label_noise
+    unknown = sorted(set(noise.classes) - set(classes))
+    if unknown:
+        raise ConfigurationError(
+            f"`sampling.label_noise.classes` names {', '.join(unknown)}, which the source has not; "
+            f"its classes are {', '.join(classes[:20])}."
+        )
+    if not _is_noisy(config):
+        return train
+    chosen = [label for label, name in enumerate(classes) if name in (noise.classes or classes)]
+    seed = derive_seed("label_noise", config.seed)
+    return train.with_labels(
+        wrong_labels(train.y, len(classes), noise.share, np.array(chosen, np.int64), seed)
+    )
 
 
 def _commit(campaign: str, manifest: DatasetManifest, platform: Platform) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 STEP = Step("annotate")
+KINDS: tuple[Literal["label", "review", "recheck"], ...] = ("label", "review", "recheck")
 
 
 def annotate(iteration_id: str, platform: Platform) -> StepRecord:
@@ -112,37 +113,30 @@ def item_id(ref: IterationRef, sample: str) -> str:
 def _items(turn: Turn, selection: Any) -> list[QueueItem]:
     places = _places(turn, selection)
     items = []
-    for kind, ids in (("label", selection["label"]), ("review", selection["review"])):
-        for sample in ids:
+    for kind in KINDS:
+        for sample in selection[kind]:
             shard, row, proposed = places[sample]
-            items.append(
-                QueueItem(
-                    item_id(turn.ref, sample),
-                    sample,
-                    "label" if kind == "label" else "review",
-                    shard,
-                    row,
-                    proposed,
-                )
-            )
+            items.append(QueueItem(item_id(turn.ref, sample), sample, kind, shard, row, proposed))
     return items
 
 
 def _places(turn: Turn, selection: Any) -> dict[str, tuple[str, int, int | None]]:
-    """Find the blob and row of every selected sample, and the label it was made for."""
-    wanted = {*selection["label"], *selection["review"]}
+    """Find the blob and row of every selected sample, and the label that it was made for or has."""
+    candidates = turn.step("screen").artifacts["targeted.samples"]
+    sources = {
+        "label": [ref.blob for ref in turn.manifest.splits["pool"]],
+        "review": [candidates],
+        "recheck": [ref.blob for ref in turn.manifest.splits["train"]],
+    }
     places: dict[str, tuple[str, int, int | None]] = {}
-    for ref in turn.manifest.splits["pool"] if selection["label"] else ():
-        rows = turn.artifacts.samples(ref.blob)
-        for row, sample in enumerate(rows.ids.tolist()):
-            if sample in wanted:
-                places[sample] = (ref.blob, row, None)
-    if selection["review"]:
-        digest = turn.step("screen").artifacts["targeted.samples"]
-        rows = turn.artifacts.samples(digest)
-        for row, sample in enumerate(rows.ids.tolist()):
-            if sample in wanted:
-                places[sample] = (digest, row, int(rows.y[row]))
+    for kind in KINDS:
+        wanted = set(selection[kind])
+        for digest in sources[kind] if wanted else ():
+            rows = turn.artifacts.samples(digest)
+            for row, sample in enumerate(rows.ids.tolist()):
+                if sample in wanted:
+                    label = None if kind == "label" else int(rows.y[row])
+                    places[sample] = (digest, row, label)
     return places
 
 
@@ -168,8 +162,10 @@ def _tasks(turn: Turn, items: list[QueueItem]) -> list[AnnotationTask]:
 def _rows(turn: Turn, items: list[QueueItem]) -> SampleSet:
     pool = load_rows(turn.platform.objects, turn.manifest.splits["pool"])
     candidates = turn.artifacts.samples(turn.step("screen").artifacts["targeted.samples"])
-    x = np.concatenate([pool.x, candidates.x])
-    ids = [*pool.ids.tolist(), *candidates.ids.tolist()]
+    train = load_rows(turn.platform.objects, turn.manifest.splits["train"])
+    # Train last: a bought row stands in the pool's shards as well, with the same inputs.
+    x = np.concatenate([pool.x, candidates.x, train.x])
+    ids = [*pool.ids.tolist(), *candidates.ids.tolist(), *train.ids.tolist()]
     position = {sample: row for row, sample in enumerate(ids)}
     index = [position[item.sample] for item in items]
     blank = np.full(len(items), -1, np.int64)

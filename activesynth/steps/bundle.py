@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_synthetic
@@ -18,6 +21,7 @@ from activesynth.domain.records import (
     SampleRow,
     VersionRow,
 )
+from activesynth.steps.corrections import REASON
 from activesynth.steps.generate import ARMS
 from activesynth.steps.turn import Turn
 
@@ -74,11 +78,30 @@ def _version(turn: Turn, digest: str | None, promoted: bool) -> VersionRow | Non
 def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
     guide = sum(ref.rows for ref in turn.manifest.splits["guide"])
     gate = sum(ref.rows for ref in turn.manifest.splits["gate"])
-    bought = turn.step("integrate").facts["labels_bought"]
+    integrated = turn.step("integrate").facts
+    bought = integrated["labels_bought"]
+    corrected = integrated["labels_corrected"] + integrated["rows_taken_out"]
     detectable = float(turn.step("begin").facts["detectable_lift"])
     return [
         MetricRow("base", "gate", "all", "detectable_lift", detectable, n=gate),
         MetricRow("base", "train", "all", "labels_bought", float(bought), n=int(bought)),
+        MetricRow("base", "train", "all", "labels_corrected", float(corrected), n=int(corrected)),
+        *(
+            MetricRow(arm, split, "all", "split_leaks", float(integrated["split_leaks"][place]))
+            for arm, split, place in (
+                ("base", "train", "train"),
+                ("targeted", "synthetic", "targeted"),
+                ("random", "synthetic", "untargeted"),
+            )
+        ),
+        *(
+            MetricRow(arm, "synthetic", "all", "synthetic_rows", float(count), n=int(count))
+            for arm, count in (
+                ("targeted", integrated["synthetic"]["targeted"]),
+                ("random", integrated["synthetic"]["untargeted"]),
+            )
+        ),
+        *_retrieved(turn),
         MetricRow("base", "guide", "all", "tau", profile.tau, n=guide),
         MetricRow(
             "base",
@@ -116,6 +139,21 @@ def _swept(point: SweepPoint, guide: int) -> list[MetricRow]:
         MetricRow("base", "guide", part, name, value, low, high, n)
         for name, (value, low, high, n) in sides.items()
     ]
+
+
+def _retrieved(turn: Turn) -> list[MetricRow]:
+    """Keep how many pool rows were asked about for each weakness, and how far away they lay."""
+    found = turn.artifacts.arrays(turn.step("plan").artifacts["retrieved"])
+    rows = []
+    for weakness in np.unique(found["weakness"]).tolist():
+        distances = found["distance"][found["weakness"] == weakness]
+        n = len(distances)
+        far = float(distances.mean())
+        rows += [
+            MetricRow("base", "pool", str(weakness), "retrieved", float(n), n=n),
+            MetricRow("base", "pool", str(weakness), "retrieved_distance", far, n=n),
+        ]
+    return rows
 
 
 def _sampler(turn: Turn) -> list[MetricRow]:
@@ -171,12 +209,21 @@ def _samples(turn: Turn) -> list[SampleRow]:
 
 
 def _bought(turn: Turn) -> tuple[SampleRow, ...]:
-    """Return the pool rows whose label was bought, with that label and their new place."""
+    """Return the real rows whose label was bought or corrected, and their new place.
+
+    A row that was taken out keeps its last place, with the verdict of who did so.
+    """
     labelled = turn.artifacts.document(
         turn.step("integrate").artifacts["labels_only"], DatasetManifest
     ).splits["train"]
     fresh = [ref for ref in labelled if ref not in turn.manifest.splits["train"]]
-    return real_rows(turn.platform.objects, fresh)
+    rows = real_rows(turn.platform.objects, fresh)
+    out = _rejected_by_people(turn) - {row.id for row in rows}
+    before = real_rows(turn.platform.objects, turn.manifest.splits["train"]) if out else ()
+    removed = tuple(
+        replace(row, verdict="rejected", verdict_reason=REASON) for row in before if row.id in out
+    )
+    return (*rows, *removed)
 
 
 def _trained_labels(turn: Turn) -> dict[str, int]:

@@ -15,12 +15,12 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 CODEBOOK = Step("codebook")
-EMBED = Step("embed")
+EMBED = Step("embed", version=2)
 SPLITS = ("train", "pool", "guide")
 
 
 def embed(iteration_id: str, platform: Platform) -> StepRecord:
-    """Write embeddings and cluster ids of train, pool and guide, and the index over train."""
+    """Write embeddings and cluster ids of train, pool and guide; index train and pool."""
     turn = open_turn(iteration_id, platform)
     encoder = turn.step("train").artifacts["encoder"]
     codebook = _codebook(turn, encoder)
@@ -38,6 +38,8 @@ def embed(iteration_id: str, platform: Platform) -> StepRecord:
                 diversity = cluster_entropy(clusters, len(centroids))
                 outputs.facts["cluster_entropy"] = diversity
                 outputs.facts["entropy_share"] = entropy_share(diversity, len(centroids))
+            elif split == "pool" and len(vectors):
+                outputs.link("pool_index", platform.objects.put(platform.index.build(vectors)))
         outputs.link("codebook", codebook)
 
     return execute(

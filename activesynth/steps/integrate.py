@@ -9,29 +9,34 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split, write_rows
+from activesynth.domain.dataset_rows import RETRIEVED
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Metric
 from activesynth.domain.records import StepRecord
-from activesynth.domain.samples import SampleSet
+from activesynth.domain.samples import SampleSet, concatenate
+from activesynth.evaluation.near_duplicates import has_near_duplicate, unit_scaled
+from activesynth.evaluation.splits import GROWING
+from activesynth.steps.corrections import Corrections, corrections
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import largest_remainder
 from activesynth.targeting.weighting import is_plateau, synthetic_weights
 
-STEP = Step("integrate", version=2)
+STEP = Step("integrate", version=3)
 REAL_FLOOR = 0.5
 
 
 def integrate(iteration_id: str, platform: Platform) -> StepRecord:
     """Write the manifests: `labels_only` and one for every arm.
 
-    All arms share the real rows, bought labels included; `targeted` and `random` add equally many
-    synthetic rows to their own branch.
+    All arms share the real rows, bought and corrected labels included; `targeted` and `random` add
+    equally many synthetic rows to their own branch.
     """
     turn = open_turn(iteration_id, platform)
     answers_digest = turn.step("annotate").artifacts["answers"]
     selection_digest = turn.step("select").artifacts["selection"]
+    retrieved_digest = turn.step("plan").artifacts["retrieved"]
     screened = turn.step("screen").artifacts
     branches = dict(turn.record.branches)
     benefit = _latest_benefit(turn)
@@ -40,14 +45,19 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
     def compute(outputs: Outputs) -> None:
         answers = turn.artifacts.json(answers_digest)
         selection = turn.artifacts.json(selection_digest)
-        bought = _bought(turn, answers)
-        labelled = (*turn.manifest.splits["train"], *_shards(turn, bought))
-        splits = {**turn.manifest.splits, "train": labelled}
-        fresh = _fresh(turn, screened, selection, answers, benefit, plateau, labelled)
-        manifests = _manifests(turn, splits, fresh, branches)
+        before = turn.manifest.splits["train"]
+        changed = corrections(platform.objects, before, selection["recheck"], answers)
+        bought = _bought(turn, answers, turn.artifacts.arrays(retrieved_digest))
+        labelled = (*changed.train(platform.objects, before), *_shards(turn, bought))
+        fresh = _fresh(turn, screened, selection, answers, changed, benefit, plateau, labelled)
+        manifests = _manifests(turn, labelled, changed, fresh, branches)
         for name, manifest in manifests.items():
             outputs.document(name, manifest)
         outputs.facts["labels_bought"] = len(bought)
+        outputs.facts["labels_retrieved"] = int((bought.columns["retrieved_for"] != "").sum())
+        outputs.facts["labels_corrected"] = len(changed.labels)
+        outputs.facts["rows_taken_out"] = len(changed.removed)
+        outputs.facts["split_leaks"] = _leaks(turn, bought, fresh)
         outputs.facts["synthetic"] = {arm: len(rows) for arm, rows in fresh.items()}
         outputs.facts["is_plateau"] = plateau
         outputs.facts["weight_by_weakness"] = _mean_weights(fresh["targeted"])
@@ -59,6 +69,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             "parent": turn.record.parent,
             "answers": answers_digest,
             "selection": selection_digest,
+            "retrieved": retrieved_digest,
             **{name: screened[name] for name in sorted(screened)},
             **{f"branch.{arm}": digest for arm, digest in sorted(branches.items())},
         },
@@ -67,6 +78,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             "real_share": turn.config.training.real_share,
             "benefit": benefit,
             "plateau": plateau,
+            "near_duplicate": turn.config.splits.near_duplicate,
         },
         compute=compute,
     )
@@ -87,8 +99,12 @@ def _latest_benefit(turn: Turn) -> dict[str, float]:
     return {weakness: value for _, weakness, value in history}
 
 
-def _bought(turn: Turn, answers: list[dict[str, Any]]) -> SampleSet:
-    """Return the pool rows that were labelled, under their new labels."""
+def _bought(turn: Turn, answers: list[dict[str, Any]], retrieved: Mapping[str, Array]) -> SampleSet:
+    """Return the pool rows that were labelled, under their new labels, and why they were asked.
+
+    The columns ``retrieved_for`` (a weakness, or an empty text) and ``retrieved_distance`` stay
+    with the rows in all later versions.
+    """
     pool = load_split(turn.platform.objects, turn.manifest, "pool")
     labels = {
         answer["sample"]: answer["label"]
@@ -96,7 +112,37 @@ def _bought(turn: Turn, answers: list[dict[str, Any]]) -> SampleSet:
         if answer["action"] in ("accept", "relabel") and answer["label"] is not None
     }
     rows = pool.take(np.isin(pool.ids, list(labels)) if labels else np.zeros(len(pool), bool))
-    return rows.with_labels(np.array([labels[i] for i in rows.ids.tolist()], np.int64))
+    place = {sample: n for n, sample in enumerate(retrieved["ids"].tolist())}
+    found = [place.get(sample) for sample in rows.ids.tolist()]
+    why = [
+        ("", 0.0) if n is None else (str(retrieved["weakness"][n]), float(retrieved["distance"][n]))
+        for n in found
+    ]
+    columns = {
+        **rows.columns,
+        "retrieved_for": np.array([weakness for weakness, _ in why], "<U64"),
+        RETRIEVED: np.array([distance for _, distance in why], np.float64),
+    }
+    y = np.array([labels[sample] for sample in rows.ids.tolist()], np.int64)
+    return SampleSet(rows.ids, rows.x, y, rows.groups, columns)
+
+
+def _leaks(turn: Turn, bought: SampleSet, fresh: Mapping[str, SampleSet]) -> dict[str, int]:
+    """Count the rows that this iteration adds and that resemble a guarded one, by where they go.
+
+    What train held before was held apart from the guarded splits when it was drawn or arrived.
+    """
+    objects, manifest = turn.platform.objects, turn.manifest
+    guarded = concatenate(
+        [load_split(objects, manifest, name) for name in manifest.splits if name not in GROWING]
+    )
+    growing = load_split(objects, manifest, "train")
+    reference = unit_scaled(guarded.x, growing.x)
+    limit = turn.config.splits.near_duplicate
+    return {
+        place: int(has_near_duplicate(unit_scaled(rows.x, growing.x), reference, limit).sum())
+        for place, rows in {"train": bought, **fresh}.items()
+    }
 
 
 def _shards(turn: Turn, rows: SampleSet) -> tuple[ShardRef, ...]:
@@ -108,12 +154,16 @@ def _fresh(
     screened: Mapping[str, str],
     selection: Any,
     answers: list[dict[str, Any]],
+    changed: Corrections,
     benefit: Mapping[str, float],
     plateau: bool,
     labelled: tuple[ShardRef, ...],
 ) -> dict[str, SampleSet]:
     """Return this iteration's synthetic rows of both branches, equally many in each."""
     rejected = {a["sample"] for a in answers if a["action"] == "reject"}
+    candidates = turn.artifacts.samples(screened["targeted.samples"])
+    is_copy = changed.copies(candidates.columns["anchor"], candidates.groups)
+    rejected.update(candidates.ids[is_copy].tolist())
     relabelled = {
         a["sample"]: a["label"]
         for a in answers
@@ -200,19 +250,32 @@ def _weighted(
 
 def _manifests(
     turn: Turn,
-    splits: dict[str, tuple[ShardRef, ...]],
+    labelled: tuple[ShardRef, ...],
+    changed: Corrections,
     fresh: Mapping[str, SampleSet],
     branches: Mapping[str, str],
 ) -> dict[str, DatasetManifest]:
-    head = turn.manifest.model_copy(update={"parent": turn.record.parent, "splits": splits})
-    bare = head.model_copy(update={"synthetic": ()})
-    grown = (*turn.manifest.synthetic, *_shards(turn, fresh["targeted"]))
+    objects, before = turn.platform.objects, turn.manifest
+    gone = changed.quarantine(objects, before.splits["train"])
+    kept = changed.without_copies(objects, before.synthetic)
     control: tuple[ShardRef, ...] = ()
     if "random" in branches:
         control = turn.artifacts.document(branches["random"], DatasetManifest).synthetic
+        control = changed.without_copies(objects, control)
+    head = before.model_copy(
+        update={
+            "parent": turn.record.parent,
+            "splits": {**before.splits, "train": labelled},
+            "synthetic": kept,
+            "quarantine": (*before.quarantine, *gone),
+        }
+    )
+    bare = head.model_copy(update={"synthetic": ()})
     manifests = {
         "labels_only": head,
-        "targeted": head.model_copy(update={"synthetic": grown}),
+        "targeted": head.model_copy(
+            update={"synthetic": (*kept, *_shards(turn, fresh["targeted"]))}
+        ),
         "random": head.model_copy(
             update={"synthetic": (*control, *_shards(turn, fresh["untargeted"]))}
         ),

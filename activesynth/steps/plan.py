@@ -1,21 +1,31 @@
-"""Split the synthetic budget over the weaknesses that were found."""
+"""Split the synthetic budget over the weaknesses, and look first what the pool holds for them."""
 
 from __future__ import annotations
+
+import time
+
+import numpy as np
 
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.retrieval import cost_of_both, retrieve_for
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import allocate
 
-STEP = Step("plan")
+STEP = Step("plan", version=2)
 
 
 def plan(iteration_id: str, platform: Platform) -> StepRecord:
-    """Write the plan; its parts sum exactly to the budget."""
+    """Write the plan, whose parts sum exactly to the budget, and the pool rows to ask about first.
+
+    Which rows are retrieved is part of the result; what either way costs is a fact beside it.
+    """
     turn = open_turn(iteration_id, platform)
-    profile_digest = turn.step("diagnose").artifacts["profile"]
+    diagnosed = turn.step("diagnose").artifacts
+    embedded = turn.step("embed").artifacts
+    profile_digest = diagnosed["profile"]
     history = platform.lineage.benefit_history(turn.ref.campaign)
     labelled = sum(ref.rows for ref in turn.manifest.splits["train"])
     budget = round(turn.config.plan.growth * labelled)
@@ -36,14 +46,27 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
         outputs.document("plan", result)
         outputs.facts["budget"] = result.budget
         outputs.facts["is_uniform"] = result.is_uniform
+        started = time.perf_counter()
+        retrieved = retrieve_for(turn, result, profile)
+        seconds = time.perf_counter() - started
+        outputs.arrays("retrieved", retrieved)
+        names, counts = np.unique(retrieved["weakness"], return_counts=True)
+        outputs.facts["retrieved"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
+        outputs.facts["cost"] = cost_of_both(turn, len(retrieved["ids"]), result.budget, seconds)
 
     return execute(
         turn,
         STEP,
-        inputs={"profile": profile_digest},
+        inputs={
+            "profile": profile_digest,
+            "scores": diagnosed["scores"],
+            "guide": embedded["guide"],
+            "pool": embedded["pool"],
+        },
         settings={
             "budget": budget,
             "labels": turn.config.selection.labels,
+            "retrieve": turn.config.selection.retrieve,
             "explore": turn.config.plan.explore,
             "history": [list(row) for row in history],
             "pressure": pressure,

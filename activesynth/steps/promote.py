@@ -186,14 +186,18 @@ def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
     integrated = turn.step("integrate")
     promoted = bool(decision["promoted"])
     base = turn.step("train").artifacts["model"]
-    bought = int(integrated.facts["labels_bought"])
+    learnt = sum(
+        int(integrated.facts[name])
+        for name in ("labels_bought", "labels_corrected", "rows_taken_out")
+    )
     branches = dict(turn.record.branches)
     head_model: str | None
     if promoted:
         version, head_model = integrated.artifacts["targeted"], _digests(turn, "targeted")[0]
         branches["random"] = integrated.artifacts["random"]
-    elif bought:
-        # The labels survive the refusal; the next iteration trains its base model on them.
+    elif learnt:
+        # The labels, bought and corrected, survive the refusal; the next iteration trains its base
+        # model on them.
         version, head_model = integrated.artifacts["labels_only"], None
     else:
         version, head_model = None, base

@@ -1,0 +1,102 @@
+"""Look in the pool for what the plan would have made, before it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_split
+from activesynth.domain.documents import Plan, WeaknessProfile
+from activesynth.steps.turn import Turn
+from activesynth.targeting.retrieval import (
+    Neighbours,
+    Retrieved,
+    failures,
+    retrieve,
+    shares_to_retrieve,
+)
+
+MAKING = ("fit_generator", "generate", "screen")
+"""The steps that a generated row needs and a retrieved one does not."""
+
+
+def retrieve_for(turn: Turn, plan: Plan, profile: WeaknessProfile) -> dict[str, Array]:
+    """Find the pool rows nearest to where the model fails, as aligned arrays.
+
+    Returns:
+        ``ids``, ``weakness`` (unicode) and ``distance`` (Euclidean, embedding space), ``(n,)``,
+        in the order in which they are to be asked about.
+    """
+    embedded = turn.step("embed").artifacts
+    settings = turn.config.selection
+    budget = round(settings.retrieve * settings.labels)
+    if "pool_index" not in embedded or budget < 1 or not plan.items:
+        return _as_arrays([], np.zeros(0, "<U1"))
+    ids = turn.artifacts.arrays(embedded["pool"])["ids"]
+    found = _search(turn, profile, k=min(budget, len(ids)), pool_index=embedded["pool_index"])
+    return _as_arrays(retrieve(shares_to_retrieve(plan, found, budget), found, ids), ids)
+
+
+def _search(
+    turn: Turn, profile: WeaknessProfile, *, k: int, pool_index: str
+) -> dict[str, Neighbours]:
+    """Search the pool around the failures of every weakness that has some."""
+    guide = load_split(turn.platform.objects, turn.manifest, "guide")
+    vectors = turn.artifacts.arrays(turn.step("embed").artifacts["guide"])["vectors"]
+    scores = turn.artifacts.arrays(turn.step("diagnose").artifacts["scores"])
+    searching = scores["is_a"] if profile.found_on == "A" else ~scores["is_a"]
+    index = turn.platform.objects.get(pool_index)
+    found = {}
+    for weakness in profile.weaknesses:
+        rows = failures(weakness, scores, guide.y, searching)
+        if len(rows):
+            distances, neighbours = turn.platform.index.search(index, vectors[rows], k)
+            found[weakness.id] = Neighbours(neighbours, distances)
+    return found
+
+
+def _as_arrays(picks: list[Retrieved], ids: Array) -> dict[str, Array]:
+    return {
+        "ids": ids[[pick.row for pick in picks]] if picks else np.zeros(0, "<U1"),
+        "weakness": np.array([pick.weakness for pick in picks], "<U64"),
+        "distance": np.array([pick.distance for pick in picks], np.float64),
+    }
+
+
+def cost_of_both(
+    turn: Turn, retrieved: int, generated: int, search_seconds: float
+) -> dict[str, dict[str, float | None]]:
+    """Say what this plan's rows are expected to cost either way, in rows, labels and seconds.
+
+    A retrieved row costs a label and the search; a generated one no label, and the seconds that a
+    row of both arms took to make and to screen in the last committed iteration (None without one).
+    """
+    before = turn.ref.number - 1
+    each = seconds_per_generated(
+        turn.platform.reader.step_costs(turn.ref.campaign),
+        turn.platform.reader.metrics(turn.ref.campaign, before) if before >= 0 else [],
+        before,
+    )
+    return {
+        "retrieved": {"rows": retrieved, "labels": retrieved, "seconds": search_seconds},
+        "generated": {
+            "rows": generated,
+            "labels": 0,
+            "seconds": None if each is None else each * generated,
+        },
+    }
+
+
+def seconds_per_generated(
+    costs: list[dict[str, Any]], metrics: list[dict[str, Any]], iteration: int
+) -> float | None:
+    """Return the seconds that one row that trains cost in an iteration; None if there was none."""
+    made = sum(float(row["value"]) for row in metrics if row["name"] == "synthetic_rows")
+    spent = sum(
+        float(row["seconds"])
+        for row in costs
+        if row["step"] in MAKING and int(row["iteration"]) == iteration
+    )
+    return spent / made if made else None
