@@ -8,6 +8,7 @@ window. Nothing is approximated; 60,000 pictures of 28 x 28 pixels take about a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,10 +35,10 @@ def unit_scaled(x: Array, reference: Array | None = None) -> Array:
     Returns:
         Shape ``(n, features)``.
     """
-    rows = x.reshape(len(x), -1).astype(np.float32)
+    rows = x.reshape(len(x), math.prod(x.shape[1:])).astype(np.float32)  # also without rows
     if x.dtype == np.uint8:
         return rows / np.float32(255.0)
-    against = rows if reference is None else reference.reshape(len(reference), -1)
+    against = rows if reference is None else reference.reshape(len(reference), rows.shape[1])
     spread = against.std(axis=0, dtype=np.float64) if len(against) else np.ones(rows.shape[1])
     return rows / np.where(spread > 0, spread, 1.0).astype(np.float32)
 
