@@ -131,12 +131,15 @@ class MemoryQueue:
 
 @dataclass(slots=True)
 class MemoryReader:
-    """Answers ``metrics`` with the rows it was given."""
+    """Answers ``metrics`` with the rows it was given, and knows of no iteration."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
         return self.rows
+
+    def iterations(self, campaign: str) -> list[dict[str, Any]]:
+        return []
 
 
 class MemorySink:

@@ -107,7 +107,7 @@ def retrieved(campaign: Campaign, iteration: Iteration = None, as_json: AsJson =
     with connected(campaign) as platform:
         found = platform.reader.retrieved(campaign)
     rows = [row for row in found if iteration is None or row["iteration"] == iteration]
-    empty = f"campaign {campaign!r} has labelled no row that was retrieved for a weakness."
+    empty = f"campaign {campaign!r} has no labels of rows that were retrieved for a weakness."
     print_rows(rows, as_json=as_json, empty=empty, columns=RETRIEVED)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.canonical import Array, decode_tensors, sha256
 from activesynth.domain.dataset_access import load_split, load_synthetic
-from activesynth.domain.documents import DatasetManifest, ModelCard
+from activesynth.domain.documents import SPLITS, DatasetManifest, ModelCard
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Trainer
@@ -99,7 +99,8 @@ def check(campaign: str, platform: Platform) -> Findings:
     left, right = left[left < right], right[left < right]
     hashes = np.array([sha256(row.tobytes()) for row in rows.x])
     distances = np.sqrt(((scaled[left] - scaled[right]) ** 2).mean(axis=1, dtype=np.float64))
-    crossing = sides[left] != sides[right]
+    # One id on two sides is told as such, not as a copy of itself.
+    crossing = (sides[left] != sides[right]) & (rows.ids[left] != rows.ids[right])
     by_pixels = [
         _leak("exact" if hashes[i] == hashes[j] else "near", rows, places, i, j, distance)
         for i, j, distance in zip(
@@ -130,7 +131,7 @@ def _everything(platform: Platform, head: str, control: str | None) -> tuple[Sam
     objects = platform.objects
     manifest = DatasetManifest.decode(objects.get(head))
     parts = {
-        name: load_split(objects, manifest, name) for name, refs in manifest.splits.items() if refs
+        name: load_split(objects, manifest, name) for name in SPLITS if manifest.splits.get(name)
     }
     for name, digest in (("synthetic", head), ("synthetic (random)", control)):
         rows = digest and load_synthetic(objects, DatasetManifest.decode(objects.get(digest)))

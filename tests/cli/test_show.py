@@ -36,7 +36,10 @@ def test_no_campaigns_are_an_empty_list(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     "noun",
-    ["iterations", "weaknesses", "diagnoses", "samples", "lineage", "metrics", "models", "costs"],
+    [
+        *("iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"),
+        *("retrieved", "suspects", "diagnoses"),
+    ],
 )
 def test_an_unknown_campaign_ends_with_2_and_those_there_are(
     noun: str, database_url: str, capsys: pytest.CaptureFixture[str]
@@ -54,7 +57,10 @@ def test_an_unknown_campaign_ends_with_2_and_those_there_are(
 
 @pytest.mark.parametrize(
     "noun",
-    ["iterations", "weaknesses", "diagnoses", "samples", "lineage", "metrics", "models", "costs"],
+    [
+        *("iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"),
+        *("retrieved", "suspects", "diagnoses"),
+    ],
 )
 def test_an_empty_campaign_has_no_rows(
     noun: str, database_url: str, capsys: pytest.CaptureFixture[str]
