@@ -96,9 +96,12 @@ def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, 
     )
     seconds = ", ".join(f"{step} {value:.1f}" for step, value in turn.seconds.items())
     return [
-        ("labels used", str(turn.labels)),
+        ("labels used", f"{turn.labels}; {turn.retrieved} rows were asked about for a weakness"),
+        *([("labels corrected", str(turn.corrected))] if turn.corrected else []),
+        *([("split leaks", f"{turn.leaks}; see `activesynth check`")] if turn.leaks else []),
         ("candidates made", f"{turn.candidates} targeted, {turn.control_candidates} for control"),
         ("accepted", f"{turn.accepted} targeted, {turn.control_accepted} for control"),
+        ("cost of a row", _cost(turn)),
         ("why not", why_not.replace("_", " ") or "-"),
         ("lift on guide", f"{interval(turn.lift)} {over}" if turn.lift else "-"),
         ("lift on gate", f"{interval(turn.gate_lift)} {over}" if turn.gate_lift else "-"),
@@ -110,3 +113,10 @@ def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, 
         ("seconds per step", f"{seconds}; {sum(turn.seconds.values()):.1f} in all"),
         ("gate", f"{turn.decision}: {turn.reason}"),
     ]
+
+
+def _cost(turn: IterationSummary) -> str:
+    """Say what a row costs either way; time never decides between them, the plan does."""
+    each = turn.seconds_per_row
+    made = "unknown" if each is None else f"{each:.2f} s to make and screen"
+    return f"retrieved: 1 label; generated: no label, {made}"

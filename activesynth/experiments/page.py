@@ -135,13 +135,16 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 </table></div></section>
 
 <section><h2>Iterations</h2><div class="wide"><table>
-<tr><th>iteration</th><th>labels</th><th>made</th><th>accepted</th>
+<tr><th>iteration</th><th>labels</th><th>of them asked for a weakness</th><th>corrected</th>
+<th>made</th><th>accepted</th><th>seconds per row made</th>
 <th>lift on guide</th><th>uncertain share</th><th>D / ln C</th><th>weaknesses</th>
 <th>seconds</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>
-<td class="number">{{ turn.labels }}</td><td class="number">{{ turn.candidates }}</td>
-<td class="number">{{ turn.accepted }}</td>
+<td class="number">{{ turn.labels }}</td><td class="number">{{ turn.retrieved }}</td>
+<td class="number">{{ turn.corrected }}</td><td class="number">{{ turn.candidates }}</td>
+<td class="number">{{ turn.accepted }}</td><td class="number">
+{{ "" if turn.seconds_per_row is none else "%.2f" | format(turn.seconds_per_row) }}</td>
 <td class="number">{{ turn.lift | interval if turn.lift else "" }}</td>
 <td class="number">{{ turn.uncertain_share | interval if turn.uncertain_share else "" }}</td>
 <td class="number">{{ turn.evenness | interval if turn.evenness else "" }}</td>

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activesynth.domain.ports import LineageReader
+from activesynth.steps.retrieval import seconds_per_generated
 
 ARM_METRICS = ("balanced_accuracy", "macro_f1")
 """Shown for every arm beside the campaign's primary metric."""
@@ -47,7 +48,11 @@ class IterationSummary:
         number: Its number, from 0.
         decision: ``promoted`` or ``refused``, with ``reason`` in a sentence.
         version: Digest of the dataset version it committed, None if there was nothing to add.
-        labels: Labels of real rows that were bought.
+        labels: Labels of real rows that were bought; ``retrieved`` of the rows asked about lay
+            near the failures of a weakness, the strategy chose the others.
+        corrected: Labels of train rows that were changed, or taken out, after a second look.
+        leaks: Rows added here that resemble a guarded row; anything above 0 is a fault.
+        seconds_per_row: Seconds of making and screening for each synthetic row that trains an arm.
         candidates: Synthetic samples made for weaknesses.
         accepted: How many of them joined the ``targeted`` arm.
         rejected: How many did not, by reason.
@@ -67,6 +72,10 @@ class IterationSummary:
     reason: str
     version: str | None
     labels: int = 0
+    retrieved: int = 0
+    corrected: int = 0
+    leaks: int = 0
+    seconds_per_row: float | None = None
     candidates: int = 0
     accepted: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -188,12 +197,17 @@ def _iteration(
     over_all = [m for m in metrics if m["slice"] == "all" and int(m["seed"]) < 0]
     lift = f"{metric}_lift:{control}"
     bought = _single(over_all, "base", "train", "labels_bought")
+    corrected = _single(over_all, "base", "train", "labels_corrected")
     return IterationSummary(
         number=int(row["iteration"]),
         decision=str(row["decision"] or ""),
         reason=_sentence(str(row["reason"] or ""), str(row["decision"] or "")),
         version=row["version"],
         labels=0 if bought is None else round(bought.value),
+        retrieved=_summed(metrics, "retrieved"),
+        corrected=0 if corrected is None else round(corrected.value),
+        leaks=_summed(metrics, "split_leaks"),
+        seconds_per_row=seconds_per_generated(costs, metrics, int(row["iteration"])),
         candidates=len(targeted),
         accepted=_accepted(targeted),
         rejected=_reasons(targeted),
@@ -216,6 +230,10 @@ def _iteration(
 def _sentence(reason: str, decision: str) -> str:
     """Return the gate's reason without the decision, which stands beside it everywhere."""
     return reason.removeprefix(f"{decision}: ").replace("..", ".")
+
+
+def _summed(rows: Iterable[Row], name: str) -> int:
+    return round(sum(float(row["value"]) for row in rows if row["name"] == name))
 
 
 def _accepted(made: Iterable[Row]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def cost_of_both(
 
 
 def seconds_per_generated(
-    costs: list[dict[str, Any]], metrics: list[dict[str, Any]], iteration: int
+    costs: Iterable[Mapping[str, Any]], metrics: Iterable[Mapping[str, Any]], iteration: int
 ) -> float | None:
     """Return the seconds that one row that trains cost in an iteration; None if there was none."""
     made = sum(float(row["value"]) for row in metrics if row["name"] == "synthetic_rows")
