@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.documents import Plan, Weakness
+from activesynth.domain.documents import Plan
 from activesynth.targeting.apportionment import largest_remainder
 
 
@@ -35,35 +35,21 @@ class Retrieved:
     distance: float
 
 
-def failures(weakness: Weakness, scores: Mapping[str, Array], y: Array, searching: Array) -> Array:
+def failures(members: Array, is_wrong: Array, searching: Array) -> Array:
     """Return the guide rows that stand for a weakness, ``(m,)`` int64.
 
     Rows of the half that found the weakness, in its slice and predicted wrongly; where none is
     wrong (an uncertain region can be lucky), all rows of the slice in that half. The confirming
-    half is never looked at, so it can still say what the bought labels were worth. A corruption
-    has no rows: the pool holds clean inputs, and their labels do not show the corruption.
+    half is never looked at, so it can still say what the bought labels were worth.
 
     Args:
-        weakness: What was found.
-        scores: Guide rows' ``probs``, ``clusters`` and ``is_uncertain``, aligned.
-        y: Guide labels, ``(n,)``.
-        searching: Which rows belong to the half that found it, ``(n,)`` bool.
+        members: Which guide rows lie in the slice, ``(n,)`` bool.
+        is_wrong: Which are predicted wrongly, ``(n,)`` bool.
+        searching: Which belong to the half that found the weakness, ``(n,)`` bool.
     """
-    members = _members(weakness, scores, y) & searching
-    wrong = members & (scores["probs"].argmax(axis=1) != y)
-    return np.flatnonzero(wrong if wrong.any() else members)
-
-
-def _members(weakness: Weakness, scores: Mapping[str, Array], y: Array) -> Array:
-    if weakness.kind == "class":
-        return np.asarray(y == int(weakness.key))
-    if weakness.kind == "cluster":
-        return np.asarray(scores["clusters"] == int(weakness.key))
-    if weakness.kind == "uncertain":
-        return np.asarray(scores["is_uncertain"], bool)
-    if weakness.kind == "corruption":
-        return np.zeros(len(y), bool)
-    return np.isin(scores["clusters"], weakness.clusters)
+    there = members & searching
+    wrong = there & is_wrong
+    return np.flatnonzero(wrong if wrong.any() else there)
 
 
 def shares_to_retrieve(plan: Plan, found: Mapping[str, Neighbours], budget: int) -> dict[str, int]:

@@ -6,19 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activesynth.domain.canonical import Array
-from activesynth.domain.documents import Plan, PlanItem, Weakness
+from activesynth.domain.documents import Plan, PlanItem
 from activesynth.targeting.retrieval import Neighbours, failures, retrieve, shares_to_retrieve
-
-
-def make_weakness(kind: str, key: str, **more: object) -> Weakness:
-    return Weakness.model_validate(
-        {
-            **{"id": f"{kind}:{key}", "kind": kind, "key": key, "title": key, "gap": 0.2},
-            **{"low": 0.1, "high": 0.3, "n": 20, "p_value": 0.01, "confirmed": True},
-            **more,
-        }
-    )
 
 
 def make_plan(**counts: int) -> Plan:
@@ -29,53 +18,26 @@ def make_plan(**counts: int) -> Plan:
     return Plan(budget=sum(counts.values()), labels=10, is_uniform=False, items=items)
 
 
-def guide() -> tuple[dict[str, Array], Array]:
-    y = np.array([0, 0, 0, 0, 1, 1])
-    predicted = np.array([0, 1, 1, 0, 1, 0])
-    scores = {
-        "probs": np.eye(2)[predicted],
-        "clusters": np.array([3, 3, 4, 4, 4, 3]),
-        "is_uncertain": np.array([False, True, False, False, True, False]),
-    }
-    return scores, y
+SLICE = np.array([True, True, True, True, False, False])
+WRONG = np.array([False, True, True, False, False, True])
 
 
-ALL = np.ones(6, bool)
-
-
-def test_a_class_is_searched_around_its_wrongly_predicted_rows() -> None:
-    scores, y = guide()
-
-    assert failures(make_weakness("class", "0"), scores, y, ALL).tolist() == [1, 2]
-    assert failures(make_weakness("cluster", "4"), scores, y, ALL).tolist() == [2]
+def test_a_weakness_is_searched_around_the_wrongly_predicted_rows_of_its_slice() -> None:
+    assert failures(SLICE, WRONG, np.ones(6, bool)).tolist() == [1, 2]
 
 
 def test_the_confirming_half_is_never_searched_with() -> None:
-    scores, y = guide()
     searching = np.array([True, True, False, True, True, False])
 
-    assert failures(make_weakness("class", "0"), scores, y, searching).tolist() == [1]
+    assert failures(SLICE, WRONG, searching).tolist() == [1]
 
 
 def test_a_slice_without_a_wrong_row_is_searched_around_all_of_its_rows() -> None:
-    scores, y = guide()
-    searching = np.array([True, False, True, True, True, True])
-
-    assert failures(make_weakness("uncertain", "tau"), scores, y, searching).tolist() == [4]
+    assert failures(SLICE, np.zeros(6, bool), np.ones(6, bool)).tolist() == [0, 1, 2, 3]
 
 
-def test_a_corruption_is_not_looked_for_among_clean_rows() -> None:
-    scores, y = guide()
-
-    assert failures(make_weakness("corruption", "blur"), scores, y, ALL).tolist() == []
-
-
-def test_a_slice_over_clusters_is_searched_in_these_clusters() -> None:
-    scores, y = guide()
-
-    found = failures(make_weakness("slice", "site=b", clusters=(3,)), scores, y, ALL)
-
-    assert found.tolist() == [1, 5]
+def test_a_slice_without_rows_is_not_searched_for() -> None:
+    assert failures(np.zeros(6, bool), WRONG, np.ones(6, bool)).tolist() == []
 
 
 def test_labels_are_shared_over_what_can_be_searched_for_as_the_plan_shares_its_budget() -> None:
