@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import write_rows
+from activesynth.domain.dataset_access import load_split, write_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, VersionRow
@@ -142,6 +142,38 @@ def test_shifted_copies_are_not_found_by_pixels() -> None:
     splits["train"] = concatenate([splits["train"], moved])
 
     assert findings(splits).leaks == ()
+
+
+def test_look_alikes_are_searched_for_once_there_is_an_encoder(
+    database_url: str, tmp_path: Path
+) -> None:
+    from activesynth.operations.ingest import ingest
+    from activesynth.steps.loop import run
+    from toy_plane import plane_config, plane_platform
+
+    with plane_platform(database_url, tmp_path) as platform:
+        ingest(plane_config(), platform)
+        run(platform, conf={"campaign": "plane"})
+        before = check("plane", platform)
+        head = str(platform.lineage.campaign("plane").head)
+        manifest = DatasetManifest.decode(platform.objects.get(head))
+        guide = load_split(platform.objects, manifest, "guide")
+        copied = SampleSet(np.array(["copy0", "copy1"]), guide.x[:2], guide.y[:2], guide.ids[:2])
+        train = (*manifest.splits["train"], *write_rows(platform.objects, copied))
+        leaking = manifest.model_copy(
+            update={"parent": head, "splits": {**manifest.splits, "train": train}}
+        )
+        platform.objects.put(leaking.encode())
+        version = VersionRow(leaking.digest, head, "refresh", {})
+        platform.lineage.commit_version("plane", Bundle(version=version), expected_head=head)
+        after = check("plane", platform)
+
+    # In two dimensions chance alone puts points that were made beside guarded ones.
+    assert all(leak.other_place.startswith("synthetic") for leak in before.leaks)
+    assert before.look_alike_distance is not None
+    assert len(before.look_alikes) <= 3 * max(1.0, before.look_alikes_by_chance)
+    assert {leak.one for leak in after.leaks if leak.kind == "exact"} == {"copy0", "copy1"}
+    assert {leak.one for leak in after.look_alikes} >= {"copy0", "copy1"}
 
 
 def test_the_command_ends_with_3_where_there_is_a_leak_and_with_0_where_there_is_none(
