@@ -142,13 +142,13 @@ def _masks(
     attributes = attribute_groups(guide.columns)
     masks: dict[str, Array] = {}
     for weakness in weaknesses:
-        rows = _rows_of(weakness, guide.y, scores, attributes)
+        rows = rows_of(weakness, guide.y, scores, attributes)
         if rows is not None and (rows & other_half).any():
             masks[weakness.id] = rows & other_half
     return masks
 
 
-def _rows_of(
+def rows_of(
     weakness: Weakness, y: Array, scores: dict[str, Array], attributes: dict[str, Array]
 ) -> Array | None:
     """Return the guide rows of a weakness; None of a corruption, and of a slice that is gone."""

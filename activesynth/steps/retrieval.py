@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from activesynth.diagnosis.attributes import attribute_groups
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
-from activesynth.domain.documents import Plan, Weakness, WeaknessProfile
+from activesynth.domain.documents import Plan, WeaknessProfile
+from activesynth.steps.evaluate import confirming, rows_of
 from activesynth.steps.turn import Turn
 from activesynth.targeting.retrieval import (
     Neighbours,
@@ -47,32 +49,19 @@ def _search(
     guide = load_split(turn.platform.objects, turn.manifest, "guide")
     vectors = turn.artifacts.arrays(turn.step("embed").artifacts["guide"])["vectors"]
     scores = turn.artifacts.arrays(turn.step("diagnose").artifacts["scores"])
-    searching = scores["is_a"] if profile.found_on == "A" else ~scores["is_a"]
+    searching = ~confirming(scores, profile.found_on)
     index = turn.platform.objects.get(pool_index)
     is_wrong = scores["probs"].argmax(axis=1) != guide.y
     found = {}
+    attributes = attribute_groups(guide.columns)
     for weakness in profile.weaknesses:
-        rows = failures(_members(weakness, scores, guide.y), is_wrong, searching)
+        # A corruption has no rows: the pool holds clean inputs, whose labels do not show it.
+        members = rows_of(weakness, guide.y, scores, attributes)
+        rows = [] if members is None else failures(members, is_wrong, searching)
         if len(rows):
             distances, neighbours = turn.platform.index.search(index, vectors[rows], k)
             found[weakness.id] = Neighbours(neighbours, distances)
     return found
-
-
-def _members(weakness: Weakness, scores: Mapping[str, Array], y: Array) -> Array:
-    """Tell which guide rows lie in a weakness's slice, ``(n,)`` bool.
-
-    None lie in a corruption: the pool holds clean inputs, whose labels do not show it.
-    """
-    if weakness.kind == "class":
-        return np.asarray(y == int(weakness.key))
-    if weakness.kind == "cluster":
-        return np.asarray(scores["clusters"] == int(weakness.key))
-    if weakness.kind == "uncertain":
-        return np.asarray(scores["is_uncertain"], bool)
-    if weakness.kind == "corruption":
-        return np.zeros(len(y), bool)
-    return np.isin(scores["clusters"], weakness.clusters)
 
 
 def _as_arrays(picks: list[Retrieved], ids: Array) -> dict[str, Array]:
