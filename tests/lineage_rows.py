@@ -21,6 +21,12 @@ class RowReader:
     def campaigns(self) -> list[Row]:
         return []
 
+    def retrieved(self, campaign: str) -> list[Row]:
+        return []
+
+    def rechecks(self, campaign: str) -> list[Row]:
+        return []
+
     def iterations(self, campaign: str) -> list[Row]:
         return self.iteration_rows
 

@@ -57,8 +57,7 @@ def _search(
     for weakness in profile.weaknesses:
         # A corruption has no rows: the pool holds clean inputs, whose labels do not show it.
         members = rows_of(weakness, guide.y, scores, attributes)
-        rows = [] if members is None else failures(members, is_wrong, searching)
-        if len(rows):
+        if members is not None and len(rows := failures(members, is_wrong, searching)):
             distances, neighbours = turn.platform.index.search(index, vectors[rows], k)
             found[weakness.id] = Neighbours(neighbours, distances)
     return found

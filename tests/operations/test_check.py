@@ -67,7 +67,7 @@ def nearly(x: Array, seed: int = 0) -> Array:
 def test_clean_splits_have_neither_copies_nor_leaks() -> None:
     found = findings(clean_splits())
 
-    assert not (found.copies or found.leaks or found.look_alikes)
+    assert (found.copies, found.leaks, found.look_alikes) == ((), (), ())
     assert found.rows == dict.fromkeys(SPLITS, ROWS)
     assert found.look_alike_distance is None
 
