@@ -7,8 +7,8 @@ import typer
 from activesynth.cli import (
     annotation,
     campaigns,
-    check,
     checks,
+    copies,
     database,
     demo,
     diagnosis,
@@ -37,7 +37,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, check),
+        *(diagnosis, checks, copies),
     ):
         room.register(app)
     for name, group in (
