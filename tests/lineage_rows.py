@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
 
 Row = dict[str, Any]
 
@@ -25,6 +28,18 @@ class RowReader:
         return []
 
     def rechecks(self, campaign: str) -> list[Row]:
+        return []
+
+    def recorded_blobs(self, campaign: str | None) -> Iterator[RecordedBlob]:
+        return iter(())
+
+    def blob_uses(self, digests: Sequence[str]) -> list[BlobUse]:
+        return []
+
+    def blob_mentions(self, campaign: str | None) -> Iterator[BlobMention]:
+        return iter(())
+
+    def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
         return []
 
     def iterations(self, campaign: str) -> list[Row]:
