@@ -30,6 +30,15 @@ class RowReader:
     def rechecks(self, campaign: str) -> list[Row]:
         return []
 
+    def declarations(self, campaign: str) -> list[Row]:
+        return []
+
+    def diagnoses(self, campaign: str) -> list[Row]:
+        return []
+
+    def artifacts(self, campaign: str, step: str) -> dict[str, str]:
+        return {}
+
     def recorded_blobs(self, campaign: str | None) -> Iterator[RecordedBlob]:
         return iter(())
 
