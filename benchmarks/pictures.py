@@ -9,13 +9,13 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import TrainingSet
 from activesynth.models.cnn import CnnTrainer
 from activesynth.models.parameters import CnnParameters
-from activesynth.models.predictor import CnnPredictor
+from activesynth.models.predictor import EnsemblePredictor
 
 PARAMETERS = CnnParameters(members=2, steps=20, pretrain_steps=20, device="cpu")
 """The default network; trained briefly, which no forward pass notices."""
 
 
-def fitted_predictor(rows: int) -> tuple[CnnPredictor, Array]:
+def fitted_predictor(rows: int) -> tuple[EnsemblePredictor, Array]:
     """Return a small real ensemble fitted on ``rows`` digits, and those digits."""
     samples = DigitsSource().read().samples.take(np.arange(rows))
     data = TrainingSet(samples, np.ones(rows), np.zeros(rows, bool), None, 10)

@@ -33,6 +33,7 @@ from activesynth.domain.records import (
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError, ConflictError, MissingArtifactError
 from activesynth.modalities.registry import MODALITIES
+from activesynth.models.registry import TRAINERS
 
 
 class MemoryObjects:
@@ -174,7 +175,14 @@ def make_platform(
         queue=cast(AnnotationQueue, MemoryQueue([])),
         reader=cast(LineageReader, reader or MemoryReader()),
         index=cast(VectorIndex, None),
-        parts=Catalog({"source": SOURCES, "annotator": ANNOTATORS, "modality": MODALITIES}),
+        parts=Catalog(
+            {
+                "source": SOURCES,
+                "annotator": ANNOTATORS,
+                "modality": MODALITIES,
+                "trainer": TRAINERS,
+            }
+        ),
         sink=sink or MemorySink(),
         clock=FixedClock(),
         profile="test",

@@ -56,6 +56,9 @@ class PlanePredictor:
 
 
 class PlaneTrainer:
+    def check(self, x: Array) -> None:
+        assert x.shape[1:] == (2,)
+
     def pretrain(self, x: Array, *, seed: int, progress: Progress = silent) -> State:
         return State({"encoder": np.asarray(x, np.float32).mean(axis=0)})
 

@@ -72,6 +72,14 @@ class Predictor(Protocol):
 class Trainer(Protocol):
     """Fits encoders and classifier ensembles for one kind of data."""
 
+    def check(self, x: Array) -> None:
+        """Refuse inputs that this trainer cannot learn from, before any work is done on them.
+
+        Raises:
+            InputError: With the parameter or field, the value and the limit.
+        """
+        ...
+
     def pretrain(self, x: Array, *, seed: int, progress: Progress = silent) -> State:
         """Fit an encoder without labels (contrastive). ``x`` as in :class:`SampleSet`."""
         ...

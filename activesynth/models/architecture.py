@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 import torch
 
 from activesynth.domain.canonical import Array, Tensors
 from activesynth.errors import CorruptArtifactError, ShapeError
-from activesynth.models.parameters import CnnParameters
+from activesynth.models.parameters import EnsembleParameters
 from activesynth.nn.blocks import Classifier, ImageEncoder
 from activesynth.nn.tensors import build, load_arrays
 
+P = TypeVar("P", bound=EnsembleParameters)
+
+
+def image_size(x: Array) -> tuple[int, int, int]:
+    """Return height, width and channels of images ``(n, height, width, channels)``."""
+    height, width, channels = map(int, x.shape[1:])
+    return height, width, channels
+
 
 @dataclass(frozen=True, slots=True)
-class Architecture:
-    """What rebuilding the networks needs: the images, the widths, the number of classes."""
+class Architecture(ABC, Generic[P]):
+    """What rebuilding the networks needs; a subclass adds the sizes of its kind of encoder."""
 
     height: int
     width: int
     channels: int
-    base_width: int
     hidden: int
     classes: int
     dropout: float
 
     @classmethod
-    def for_images(cls, x: Array, parameters: CnnParameters, classes: int) -> Architecture:
-        """Describe networks for images ``(n, height, width, channels)``."""
-        height, width, channels = map(int, x.shape[1:])
-        p = parameters
-        return cls(height, width, channels, p.width, p.hidden, classes, p.dropout)
+    @abstractmethod
+    def for_images(cls, x: Array, parameters: P, classes: int) -> Self:
+        """Describe networks for images ``(n, height, width, channels)``.
+
+        Raises:
+            InputError: If the encoder does not take images of this size.
+        """
+
+    @abstractmethod
+    def make_encoder(self) -> ImageEncoder:
+        """Return an encoder on the current default device."""
 
     @classmethod
-    def read(cls, facts: Mapping[str, Any]) -> Architecture:
+    def read(cls, facts: Mapping[str, Any]) -> Self:
         """Read what :meth:`facts` wrote.
 
         Raises:
@@ -65,10 +79,6 @@ class Architecture:
     def facts(self) -> dict[str, Any]:
         """Return the description as JSON values."""
         return asdict(self)
-
-    def make_encoder(self) -> ImageEncoder:
-        """Return an encoder on the current default device."""
-        return ImageEncoder(self.channels, (self.height, self.width), self.base_width)
 
     def make_member(self) -> Classifier:
         """Return a classifier on the current default device."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -10,7 +12,7 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.ports import Progress
 from activesynth.models.architecture import Architecture
 from activesynth.models.losses import info_nce
-from activesynth.models.parameters import CnnParameters
+from activesynth.models.parameters import EnsembleParameters
 from activesynth.nn.blocks import ImageEncoder, ProjectionHead
 from activesynth.nn.devices import mixed_precision
 from activesynth.nn.images import Augmentation, to_pixels, to_unit
@@ -19,8 +21,8 @@ from activesynth.nn.tensors import build
 
 def pretrain_encoder(
     x: Array,
-    architecture: Architecture,
-    parameters: CnnParameters,
+    architecture: Architecture[Any],
+    parameters: EnsembleParameters,
     device: torch.device,
     *,
     seed: int,
@@ -61,7 +63,7 @@ def pretrain_encoder(
     return encoder.eval(), losses
 
 
-def _batches(count: int, parameters: CnnParameters, seed: int) -> Array:
+def _batches(count: int, parameters: EnsembleParameters, seed: int) -> Array:
     """Return distinct rows per batch: an image must not be its own negative."""
     size = min(parameters.pretrain_batch_size, count)
     generator = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from activesynth.domain.ports import Progress
 from activesynth.models.architecture import Architecture
 from activesynth.models.folds import draw_batches, group_folds, member_weights, spread_folds
 from activesynth.models.member import Rows, Training, train_member
-from activesynth.models.parameters import CnnParameters
+from activesynth.models.parameters import EnsembleParameters
 from activesynth.models.predictor import in_fixed_batches
 from activesynth.nn.blocks import Classifier
 from activesynth.nn.images import to_pixels
@@ -66,9 +67,9 @@ def assign_folds(data: TrainingSet, count: int, *, seed: int) -> Array:
 
 def fit_ensemble(
     data: TrainingSet,
-    architecture: Architecture,
+    architecture: Architecture[Any],
     encoder: Tensors | None,
-    parameters: CnnParameters,
+    parameters: EnsembleParameters,
     device: torch.device,
     *,
     seed: int,

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from activesynth.domain.canonical import Array
 from activesynth.models.losses import kl_to_prior
-from activesynth.models.parameters import CnnParameters
+from activesynth.models.parameters import EnsembleParameters
 from activesynth.nn.blocks import Classifier
 from activesynth.nn.devices import mixed_precision
 from activesynth.nn.images import Augmentation, to_unit
@@ -48,7 +48,7 @@ def train_member(
     network: Classifier,
     rows: Rows,
     batches: Array,
-    parameters: CnnParameters,
+    parameters: EnsembleParameters,
     generator: torch.Generator,
     tick: Tick,
 ) -> Training:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +35,12 @@ def in_fixed_batches(compute: Callable[[Tensor], Tensor], pixels: Tensor, rows_a
     return joined
 
 
-class CnnPredictor:
+class EnsemblePredictor:
     """The mean of temperature-scaled members."""
 
     def __init__(
         self,
-        architecture: Architecture,
+        architecture: Architecture[Any],
         members: Sequence[Classifier],
         *,
         temperature: float,

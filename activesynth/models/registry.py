@@ -6,4 +6,5 @@ from activesynth.domain.registry import Row
 
 TRAINERS = {
     "cnn": Row("activesynth.models.cnn:CnnTrainer", "activesynth.models.parameters:CnnParameters"),
+    "vit": Row("activesynth.models.vit:VitTrainer", "activesynth.models.parameters:VitParameters"),
 }

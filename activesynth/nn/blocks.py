@@ -26,7 +26,19 @@ class ConvBlock(nn.Sequential):
 
 
 class ImageEncoder(nn.Module):
-    """A convolutional encoder for images from 8x8 to 64x64.
+    """Maps images ``(n, channels, height, width)`` in ``[0, 1]`` to ``(n, features)``.
+
+    Without dropout, and without anything that lets a row notice the rest of its batch.
+    """
+
+    def __init__(self, features: int) -> None:
+        """Say how many numbers describe an image."""
+        super().__init__()
+        self.features = features
+
+
+class ConvolutionalEncoder(ImageEncoder):
+    """A convolutional encoder for images from 8x8 on.
 
     Halves the image until its longer side is at most 4, doubling the channels up to four times
     ``width``, then keeps a 2x2 layout: a plain mean would forget where strokes lie.
@@ -34,8 +46,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int], width: int) -> None:
         """Build for ``channels`` and ``size`` (height, width); features are ``4 * width``."""
-        super().__init__()
-        self.features = 4 * width
+        super().__init__(4 * width)
         side = max(size)
         # At full size the first two layers would cost as much as all others together.
         stride = 2 if side >= 20 else 1

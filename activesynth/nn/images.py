@@ -13,14 +13,14 @@ from torch.nn import functional
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError
 
-MIN_SIDE, MAX_SIDE = 8, 64
+MIN_SIDE, MAX_SIDE = 8, 256
 
 
-def to_pixels(x: Array) -> Tensor:
-    """Return uint8 images ``(n, height, width, channels)`` as ``(n, channels, height, width)``.
+def check_images(x: Array) -> None:
+    """Refuse arrays that are no uint8 images ``(n, height, width, channels)``.
 
     Raises:
-        InputError: If dtype, sides (8 to 64) or channels (1 or 3) are others; reason
+        InputError: If dtype, sides (8 to 256) or channels (1 or 3) are others; reason
             ``image_shape``.
     """
     fits = x.dtype == np.uint8 and x.ndim == 4 and x.shape[3] in (1, 3)
@@ -30,6 +30,15 @@ def to_pixels(x: Array) -> Tensor:
             f"{MAX_SIDE} and 1 or 3 channels, got {x.dtype} {x.shape}; resize or convert them.",
             reason="image_shape",
         )
+
+
+def to_pixels(x: Array) -> Tensor:
+    """Return uint8 images ``(n, height, width, channels)`` as ``(n, channels, height, width)``.
+
+    Raises:
+        InputError: If they are no such images (see :func:`check_images`).
+    """
+    check_images(x)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
 
 

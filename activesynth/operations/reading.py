@@ -7,16 +7,16 @@ from dataclasses import replace
 from activesynth.config.campaign import CampaignConfig
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
-from activesynth.domain.ports import DatasetSource, Modality
+from activesynth.domain.ports import DatasetSource, Modality, Trainer
 from activesynth.errors import InputError
 from activesynth.evaluation.scarcity import first_rows
 
 
 def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
-    """Read the source, cap it to ``sampling.rows``, and let the modality check the rows.
+    """Read the source, cap it to ``sampling.rows``, and let modality and trainer check the rows.
 
     Raises:
-        InputError: From the source or the modality, or ``too_few_classes``.
+        InputError: From the source, the modality or the trainer, or ``too_few_classes``.
     """
     source: DatasetSource = platform.parts.create(
         "source", config.source.name, config.source.parameters
@@ -31,4 +31,8 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     kept = first_rows(data.samples.ids, config.sampling.rows, config.seed)
     modality: Modality = platform.parts.create("modality", config.modality)
     modality.check(data.samples)
+    trainer: Trainer = platform.parts.create(
+        "trainer", config.trainer.name, config.trainer.parameters
+    )
+    trainer.check(data.samples.x)
     return replace(data, samples=data.samples.take(kept))

@@ -9,8 +9,8 @@ from activesynth.domain.canonical import derive_seed
 from activesynth.domain.exchange import State
 from activesynth.domain.ports import Predictor
 from activesynth.errors import CorruptArtifactError, ShapeError
-from activesynth.models.architecture import Architecture
-from activesynth.models.predictor import CnnPredictor
+from activesynth.models.cnn import CnnArchitecture
+from activesynth.models.predictor import EnsemblePredictor
 from activesynth.nn.images import to_pixels, to_unit
 from digit_sets import digits, make_trainer, make_training_set
 
@@ -21,15 +21,15 @@ def state() -> State:
 
 
 @pytest.fixture(scope="module")
-def predictor(state: State) -> CnnPredictor:
+def predictor(state: State) -> EnsemblePredictor:
     return make_trainer().load(state)
 
 
-def test_the_ensemble_is_a_predictor(predictor: CnnPredictor) -> None:
+def test_the_ensemble_is_a_predictor(predictor: EnsemblePredictor) -> None:
     assert isinstance(predictor, Predictor)
 
 
-def test_probabilities_are_probabilities(predictor: CnnPredictor) -> None:
+def test_probabilities_are_probabilities(predictor: EnsemblePredictor) -> None:
     probs = predictor.predict_proba(digits()[0][:90])
 
     assert probs.shape == (90, 10)
@@ -39,7 +39,7 @@ def test_probabilities_are_probabilities(predictor: CnnPredictor) -> None:
 
 
 def test_the_mean_is_over_members_scaled_by_the_fitted_temperature(
-    state: State, predictor: CnnPredictor
+    state: State, predictor: EnsemblePredictor
 ) -> None:
     x = digits()[0][:30]
 
@@ -50,7 +50,7 @@ def test_the_mean_is_over_members_scaled_by_the_fitted_temperature(
 
 
 def test_draws_equal_whole_passes_of_each_member_under_the_same_masks(
-    state: State, predictor: CnnPredictor
+    state: State, predictor: EnsemblePredictor
 ) -> None:
     x = digits()[0][:20]
 
@@ -59,7 +59,7 @@ def test_draws_equal_whole_passes_of_each_member_under_the_same_masks(
     images = to_unit(to_pixels(x))
     naive = []
     for number in range(3):
-        network = Architecture.read(state.facts).load_member(
+        network = CnnArchitecture.read(state.facts).load_member(
             state.tensors, f"member{number:02d}.", torch.device("cpu")
         )
         generator = torch.Generator().manual_seed(derive_seed("draws", 9, number))
@@ -70,7 +70,9 @@ def test_draws_equal_whole_passes_of_each_member_under_the_same_masks(
     np.testing.assert_allclose(draws, np.stack(naive), atol=1e-6)
 
 
-def test_draws_vary_between_passes_and_seeds_and_repeat_exactly(predictor: CnnPredictor) -> None:
+def test_draws_vary_between_passes_and_seeds_and_repeat_exactly(
+    predictor: EnsemblePredictor,
+) -> None:
     x = digits()[0][:20]
 
     draws = predictor.draws(x, passes=5, seed=1)
@@ -82,7 +84,9 @@ def test_draws_vary_between_passes_and_seeds_and_repeat_exactly(predictor: CnnPr
     assert not np.array_equal(draws, predictor.draws(x, passes=5, seed=2))
 
 
-def test_draws_of_one_member_scatter_around_its_own_prediction(predictor: CnnPredictor) -> None:
+def test_draws_of_one_member_scatter_around_its_own_prediction(
+    predictor: EnsemblePredictor,
+) -> None:
     x = digits()[0][:40]
 
     draws = predictor.draws(x, passes=400, seed=0)
@@ -96,7 +100,7 @@ def test_draws_of_one_member_scatter_around_its_own_prediction(predictor: CnnPre
 
 @pytest.mark.parametrize("count", [1, 7, 63, 64, 65, 130])
 def test_a_row_does_not_depend_on_how_many_are_asked_about(
-    predictor: CnnPredictor, count: int
+    predictor: EnsemblePredictor, count: int
 ) -> None:
     x = digits()[0][:200]
 
@@ -106,14 +110,14 @@ def test_a_row_does_not_depend_on_how_many_are_asked_about(
     assert np.array_equal(predictor.draws(x[:count], passes=3, seed=0), draws[:, :count])
 
 
-def test_no_rows_give_no_predictions(predictor: CnnPredictor) -> None:
+def test_no_rows_give_no_predictions(predictor: EnsemblePredictor) -> None:
     x = digits()[0][:0]
 
     assert predictor.predict_proba(x).shape == (0, 10)
     assert predictor.draws(x, passes=2, seed=0).shape == (6, 0, 10)
 
 
-def test_images_of_another_size_are_refused(predictor: CnnPredictor) -> None:
+def test_images_of_another_size_are_refused(predictor: EnsemblePredictor) -> None:
     with pytest.raises(ShapeError, match="resize them the same way"):
         predictor.predict_proba(np.zeros((1, 16, 16, 1), np.uint8))
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activesynth.nn.blocks import Classifier, DropoutHead, ImageEncoder
+from activesynth.nn.blocks import Classifier, ConvolutionalEncoder, DropoutHead
 from activesynth.nn.tensors import build
 
 CPU = torch.device("cpu")
@@ -16,7 +16,9 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def make_classifier() -> Classifier:
-    return build(lambda: Classifier(ImageEncoder(1, (8, 8), 8), 16, 10, 0.5), CPU, seeded()).eval()
+    return build(
+        lambda: Classifier(ConvolutionalEncoder(1, (8, 8), 8), 16, 10, 0.5), CPU, seeded()
+    ).eval()
 
 
 @settings(max_examples=15, deadline=None)
@@ -27,7 +29,7 @@ def make_classifier() -> Classifier:
     base=st.sampled_from([4, 6, 8]),
 )
 def test_the_encoder_takes_every_size(height: int, width: int, channels: int, base: int) -> None:
-    encoder = build(lambda: ImageEncoder(channels, (height, width), base), CPU, seeded())
+    encoder = build(lambda: ConvolutionalEncoder(channels, (height, width), base), CPU, seeded())
     features = encoder(torch.rand(2, channels, height, width))
 
     assert features.shape == (2, 4 * base)

@@ -32,7 +32,7 @@ def test_pixels_keep_their_place_and_their_value() -> None:
     [
         ((2, 8, 8), np.uint8),
         ((2, 7, 8, 1), np.uint8),
-        ((2, 8, 65, 1), np.uint8),
+        ((2, 8, 257, 1), np.uint8),
         ((2, 8, 8, 2), np.uint8),
         ((2, 8, 8, 1), np.float32),
     ],
@@ -40,7 +40,7 @@ def test_pixels_keep_their_place_and_their_value() -> None:
 def test_other_arrays_are_refused_with_what_was_found(
     shape: tuple[int, ...], dtype: type[np.generic]
 ) -> None:
-    with pytest.raises(InputError, match="sides from 8 to 64") as caught:
+    with pytest.raises(InputError, match="sides from 8 to 256") as caught:
         to_pixels(np.zeros(shape, dtype))
 
     assert caught.value.reason == "image_shape"

@@ -6,13 +6,13 @@ import torch
 
 from activesynth.domain.canonical import decode_tensors, encode_tensors
 from activesynth.errors import CorruptArtifactError
-from activesynth.nn.blocks import ImageEncoder
+from activesynth.nn.blocks import ConvolutionalEncoder
 from activesynth.nn.tensors import build, load_arrays, to_arrays
 
 
-def make_encoder(seed: int, width: int = 4) -> ImageEncoder:
+def make_encoder(seed: int, width: int = 4) -> ConvolutionalEncoder:
     generator = torch.Generator().manual_seed(seed)
-    return build(lambda: ImageEncoder(1, (8, 8), width), torch.device("cpu"), generator)
+    return build(lambda: ConvolutionalEncoder(1, (8, 8), width), torch.device("cpu"), generator)
 
 
 def test_weights_depend_on_the_generator_alone() -> None:
