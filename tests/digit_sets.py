@@ -10,19 +10,24 @@ from sklearn.datasets import load_digits
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import TrainingSet
+from activesynth.domain.registry import Catalog
 from activesynth.domain.samples import SampleSet
-from activesynth.models.cnn import CnnTrainer
-from activesynth.models.parameters import CnnParameters
+from activesynth.models.registry import TRAINERS
+from activesynth.models.trainer import ImageTrainer
 from activesynth.nn.numerics import fix_threads
 
 TINY: dict[str, Any] = {
-    "width": 8,
     "hidden": 16,
     "members": 2,
     "steps": 20,
     "pretrain_steps": 5,
     "device": "cpu",
 }
+ENCODERS: dict[str, dict[str, Any]] = {
+    "cnn": {"width": 8},
+    "vit": {"width": 32, "patch": 2, "depth": 2, "heads": 2},
+}
+"""Every image trainer, with the sizes of an encoder whose embeddings have 32 numbers."""
 
 
 @cache
@@ -34,10 +39,12 @@ def digits() -> tuple[Array, Array]:
     return pixels[order], source.target[order].astype(np.int64)
 
 
-def make_trainer(**changes: Any) -> CnnTrainer:
+def make_trainer(kind: str = "cnn", **changes: Any) -> ImageTrainer[Any]:
     """Build a trainer at toy size, on one thread; ``changes`` replace its parameters."""
     _use_one_thread()
-    return CnnTrainer(CnnParameters.model_validate({**TINY, **changes}))
+    parameters = {**TINY, **ENCODERS[kind], **changes}
+    trainer: ImageTrainer[Any] = Catalog({"trainer": TRAINERS}).create("trainer", kind, parameters)
+    return trainer
 
 
 @cache

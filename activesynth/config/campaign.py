@@ -128,12 +128,17 @@ class Diagnosis(Section):
 
 
 class Planning(Section):
-    """The synthetic budget of an iteration and how it is spread."""
+    """The synthetic budget of an iteration and how it is spread.
+
+    Candidates are made in ``shards`` parts that run side by side and are kept one by one; there
+    are more parts where one would hold more than ``shard_rows`` candidates of an arm.
+    """
 
     growth: Annotated[float, Field(gt=0.0, le=5.0)] = 0.2
     explore: Share = 0.2
     oversample: Annotated[float, Field(ge=1.0, le=20.0)] = 3.0
     shards: Annotated[int, Field(ge=1, le=256)] = 2
+    shard_rows: Annotated[int, Field(ge=10)] = 2000
 
 
 class Screening(Section):

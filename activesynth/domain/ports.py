@@ -73,12 +73,7 @@ class Trainer(Protocol):
     """Fits encoders and classifier ensembles for one kind of data."""
 
     def check(self, x: Array) -> None:
-        """Refuse inputs that this trainer cannot learn from, before any work is done on them.
-
-        Raises:
-            InputError: With the parameter or field, the value and the limit.
-        """
-        ...
+        """Refuse inputs it cannot learn from, before any work: ``InputError`` names the limit."""
 
     def pretrain(self, x: Array, *, seed: int, progress: Progress = silent) -> State:
         """Fit an encoder without labels (contrastive). ``x`` as in :class:`SampleSet`."""
@@ -231,11 +226,7 @@ class Modality(Protocol):
     name: str
 
     def check(self, samples: SampleSet) -> None:
-        """Refuse rows this modality cannot work on.
-
-        Raises:
-            InputError: With the field, the value and the limit.
-        """
+        """Refuse rows it cannot work on: ``InputError`` with field, value and limit."""
 
     def generator_for(self, weakness_kind: str, chosen: str) -> str:
         """Return the generator's name for a kind of weakness, ``chosen`` being the campaign's."""

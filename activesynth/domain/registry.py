@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from activesynth.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
 
 KINDS = (
     "trainer",
@@ -27,15 +30,36 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Where a part lies, as ``module:attribute``, and where its parameter model lies."""
+    """Where a part lies, as ``module:attribute``, and where its parameter model lies.
+
+    ``packages`` names who offers it where that is not us; two of them cannot be told apart.
+    """
 
     target: str
     parameters: str | None = None
+    packages: tuple[str, ...] = ()
 
 
 def _load(path: str) -> Any:
     module, _, attribute = path.partition(":")
     return getattr(import_module(module), attribute)
+
+
+def group(kind: str) -> str:
+    """Return the entry point group in which other packages offer parts of a kind."""
+    return f"activesynth.{kind[:-1]}ies" if kind.endswith("y") else f"activesynth.{kind}s"
+
+
+def _offered(kind: str, installed: EntryPoints) -> dict[str, Row]:
+    """Return what installed packages offer, importing nothing of them."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in installed.select(group=group(kind)):
+        package = "an unnamed package" if entry.dist is None else entry.dist.name
+        found.setdefault(entry.name, {})[package] = entry.value
+    return {
+        name: Row(next(iter(by_package.values())), packages=tuple(sorted(by_package)))
+        for name, by_package in found.items()
+    }
 
 
 def describe(error: ValidationError, prefix: str) -> str:
@@ -51,7 +75,8 @@ class Catalog:
     """Looks parts up by kind and name, importing their framework only then.
 
     An entry point ``name = module:Class`` in the group ``activesynth.<kind>s`` adds a part; its
-    parameter model is the class attribute ``Parameters`` where there is one.
+    parameter model is the class attribute ``Parameters`` where there is one. Nothing of a package
+    is imported before a campaign names its part, so a broken one takes no other away.
     """
 
     def __init__(self, tables: Mapping[str, Mapping[str, Row]]) -> None:
@@ -59,9 +84,15 @@ class Catalog:
         self._rows: dict[str, dict[str, Row]] = {kind: dict(tables.get(kind, {})) for kind in KINDS}
         installed = entry_points()  # reads every installed distribution: a tenth of a second
         for kind in KINDS:
-            plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-            for entry in installed.select(group=f"activesynth.{plural}"):
-                self._rows[kind].setdefault(entry.name, Row(entry.value))
+            for name, row in _offered(kind, installed).items():
+                if name in self._rows[kind]:
+                    logger.warning(
+                        "%s %r of %s is left out: a built-in %s has that name; rename the entry "
+                        "point in %s.",
+                        *(kind, name, ", ".join(row.packages), kind, group(kind)),
+                    )
+                else:
+                    self._rows[kind][name] = row
 
     def names(self, kind: str) -> list[str]:
         """Return the names known for a kind, sorted."""
@@ -97,7 +128,7 @@ class Catalog:
             ConfigurationError: If the name is unknown or a parameter is wrong.
         """
         model = self._model(kind, name)
-        part = _load(self._row(kind, name).target)
+        part = self._class(kind, name)
         if model is None:
             self.check(kind, name, parameters or {})
             return part()
@@ -106,17 +137,51 @@ class Catalog:
 
     def _row(self, kind: str, name: str) -> Row:
         try:
-            return self._rows[kind][name]
+            row = self._rows[kind][name]
         except KeyError:
             raise ConfigurationError(
                 f"unknown {kind} {name!r}; there are: {', '.join(self.names(kind)) or 'none'}."
             ) from None
+        if len(row.packages) > 1:
+            raise ConfigurationError(
+                f"{kind} {name!r} is offered by more than one package: {', '.join(row.packages)}; "
+                "uninstall all but one, or have one of them renamed."
+            )
+        return row
+
+    def _class(self, kind: str, name: str) -> Any:
+        """Import the part.
+
+        Raises:
+            ConfigurationError: If it is another package's, and cannot be imported or lacks what
+                its port asks for.
+        """
+        row = self._row(kind, name)
+        if not row.packages:
+            return _load(row.target)
+        try:
+            found = _load(row.target)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{kind} {name!r} of package {row.packages[0]} cannot be loaded from "
+                f"{row.target!r}: {error!r}; repair or uninstall that package."
+            ) from error
+        from activesynth.domain.promises import lacking
+
+        missing = lacking(kind, found)
+        if missing:
+            raise ConfigurationError(
+                f"{kind} {name!r} of package {row.packages[0]} lacks {', '.join(missing)}, which "
+                "activesynth/domain/ports.py asks for; add it, or use a release of that package "
+                "made for this one."
+            )
+        return found
 
     def _model(self, kind: str, name: str) -> type[BaseModel] | None:
         row = self._row(kind, name)
         if row.parameters is not None:
             model: type[BaseModel] = _load(row.parameters)
             return model
-        if row.target.startswith("activesynth."):
+        if not row.packages and row.target.startswith("activesynth."):
             return None
-        return getattr(_load(row.target), "Parameters", None)
+        return getattr(self._class(kind, name), "Parameters", None)

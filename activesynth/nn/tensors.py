@@ -45,7 +45,8 @@ def build(make: Callable[[], Network], device: torch.device, generator: torch.Ge
 
     Torch's constructors draw from the global generator; on the meta device they draw nothing.
     Matrices and kernels get He's normal initialisation (arXiv:1502.01852), offsets 0, scales 1.
-    Weights are drawn on the CPU, so every device starts from the same ones.
+    Weights of modules that have a ``gain`` are multiplied by it. All are drawn on the CPU, so every
+    device starts from the same ones.
     """
     with torch.device("meta"):
         network = make()
@@ -56,4 +57,9 @@ def build(make: Callable[[], Network], device: torch.device, generator: torch.Ge
                 nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
             else:
                 weight.fill_(0.0 if name.endswith("bias") else 1.0)
+        for module in network.modules():
+            gain = getattr(module, "gain", None)
+            if gain is not None:
+                for weight in module.parameters(recurse=False):
+                    weight.mul_(gain)
     return network.to(device)

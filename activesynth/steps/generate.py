@@ -13,15 +13,29 @@ from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
-from activesynth.targeting.requests import Order, expand, untargeted
+from activesynth.targeting.requests import Order, candidates, expand, untargeted
 
 STEP = Step("generate", version=2)
 ARMS = ("targeted", "untargeted")
+MAX_SHARDS = 256
+"""Tasks that one step is mapped over at most; Airflow refuses more than 1024."""
 
 
 def shards(iteration_id: str, platform: Platform) -> list[int]:
-    """Return the shard numbers that :func:`generate` is mapped over."""
-    return list(range(open_turn(iteration_id, platform).config.plan.shards))
+    """Return the shard numbers that :func:`generate` is mapped over, once there is a plan."""
+    return list(range(shard_count(open_turn(iteration_id, platform))))
+
+
+def shard_count(turn: Turn) -> int:
+    """Return how many shards there are: more than asked for where those would be too long.
+
+    A shard is what is lost when its task dies, so it holds ``plan.shard_rows`` candidates of an
+    arm at most.
+    """
+    settings = turn.config.plan
+    plan = turn.artifacts.document(turn.step("plan").artifacts["plan"], Plan)
+    needed = -(-candidates(plan, settings.oversample) // settings.shard_rows)
+    return min(max(settings.shards, needed), MAX_SHARDS)
 
 
 def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
@@ -31,7 +45,7 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
     profile_digest = turn.step("diagnose").artifacts["profile"]
     generator = turn.step("fit_generator").artifacts["generator"]
     seed = turn.seed("generate")
-    count = turn.config.plan.shards
+    count = shard_count(turn)
 
     def compute(outputs: Outputs) -> None:
         plan = turn.artifacts.document(plan_digest, Plan)

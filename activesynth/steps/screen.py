@@ -14,7 +14,7 @@ from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.steps.embed import embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
-from activesynth.steps.generate import ARMS
+from activesynth.steps.generate import ARMS, shard_count
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.screening import Limits, calibrate
 from activesynth.targeting.screening import screen as apply_limits
@@ -30,7 +30,8 @@ STEP = Step("screen")
 def screen(iteration_id: str, platform: Platform) -> StepRecord:
     """Write verdicts, reasons and scores of all candidates of both arms."""
     turn = open_turn(iteration_id, platform)
-    shards = platform.lineage.steps(turn.ref, "generate")
+    # Not all there are: an earlier plan of this iteration may have had more shards.
+    shards = [turn.step("generate", number) for number in range(shard_count(turn))]
     model = turn.step("train").artifacts["model"]
     judge = turn.step("judge").artifacts["judge"]
     seed = turn.seed("screen")

@@ -94,10 +94,19 @@ def expand(
     seen = np.asarray(train_counts) > 0
     parts = []
     for number, item in enumerate(plan.items):
-        count = int(np.ceil(item.count * oversample - 1e-9))
+        count = _candidates(item, oversample)
         rng = np.random.default_rng([seed, number])
         parts.append(_order(_find(by_id, item), count, classes, seen, rng))
     return _join(parts)
+
+
+def candidates(plan: Plan, oversample: float) -> int:
+    """Return how many candidates :func:`expand` makes of a plan at most."""
+    return sum(_candidates(item, oversample) for item in plan.items)
+
+
+def _candidates(item: PlanItem, oversample: float) -> int:
+    return int(np.ceil(item.count * oversample - 1e-9))
 
 
 def untargeted(count: int, classes: int) -> Order:

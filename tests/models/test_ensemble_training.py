@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from activesynth.domain.registry import Catalog
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError, ShapeError
 from activesynth.models.registry import TRAINERS
-from digit_sets import digits, make_trainer, make_training_set
+from digit_sets import ENCODERS, digits, make_trainer, make_training_set
 
 
 def member(state: State, number: int) -> dict[str, Array]:
@@ -33,31 +34,34 @@ def with_pixels(data: TrainingSet, x: Array) -> TrainingSet:
     return replace(data, samples=SampleSet(samples.ids, x, samples.y, samples.groups))
 
 
-def test_the_registry_builds_a_trainer() -> None:
-    trainer = Catalog({"trainer": TRAINERS}).create("trainer", "cnn", {"members": 3})
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_the_registry_builds_a_trainer(kind: str) -> None:
+    trainer = Catalog({"trainer": TRAINERS}).create("trainer", kind, {"members": 3})
 
     assert isinstance(trainer, Trainer)
 
 
-def test_fitting_twice_gives_the_same_bits() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_fitting_twice_gives_the_same_bits(kind: str) -> None:
     data = make_training_set(slice(0, 60), synthetic=10, prior=np.full((60, 10), 0.1))
-    encoder = make_trainer().pretrain(data.samples.x, seed=0)
+    encoder = make_trainer(kind).pretrain(data.samples.x, seed=0)
 
-    first = make_trainer().fit(data, encoder, seed=1)
-    second = make_trainer().fit(data, encoder, seed=1)
+    first = make_trainer(kind).fit(data, encoder, seed=1)
+    second = make_trainer(kind).fit(data, encoder, seed=1)
 
     assert tensors_digest(first.tensors) == tensors_digest(second.tensors)
     assert canonical_json(first.facts) == canonical_json(second.facts)
-    other = make_trainer().fit(data, encoder, seed=2)
+    other = make_trainer(kind).fit(data, encoder, seed=2)
     assert tensors_digest(member(first, 0)) != tensors_digest(member(other, 0))
 
 
-def test_members_do_not_depend_on_how_many_there_are() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_members_do_not_depend_on_how_many_there_are(kind: str) -> None:
     # Two groups allow two folds, whatever the number of members.
     data = make_training_set(slice(0, 60), rows_per_group=30)
 
-    two = make_trainer(members=2).fit(data, None, seed=0)
-    four = make_trainer(members=4).fit(data, None, seed=0)
+    two = make_trainer(kind, members=2).fit(data, None, seed=0)
+    four = make_trainer(kind, members=4).fit(data, None, seed=0)
 
     assert tensors_digest(member(two, 1)) == tensors_digest(member(four, 1))
     assert tensors_digest(member(four, 1)) != tensors_digest(
@@ -87,9 +91,10 @@ def test_a_tiny_training_takes_less_than_a_second_of_processor_time() -> None:
     assert process_time() - start < 1.0
 
 
-def test_a_member_never_sees_the_groups_it_is_tested_on() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_a_member_never_sees_the_groups_it_is_tested_on(kind: str) -> None:
     data = make_training_set(slice(0, 60), rows_per_group=3)
-    trainer = make_trainer(members=3)
+    trainer = make_trainer(kind, members=3)
     before = trainer.fit(data, None, seed=0)
     fold = before.tensors["fold"]
 
@@ -103,13 +108,14 @@ def test_a_member_never_sees_the_groups_it_is_tested_on() -> None:
     assert tensors_digest(member(before, 1)) != tensors_digest(member(after, 1))
 
 
-def test_a_synthetic_row_is_kept_from_the_member_that_leaves_out_its_origin() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_a_synthetic_row_is_kept_from_the_member_that_leaves_out_its_origin(kind: str) -> None:
     data = make_training_set(slice(0, 60), synthetic=20)
     groups = data.samples.groups.copy()
     groups[40:60] = groups[0:20]
     samples = SampleSet(data.samples.ids, data.samples.x, data.samples.y, groups)
     data = replace(data, samples=samples)
-    trainer = make_trainer()
+    trainer = make_trainer(kind)
     before = trainer.fit(data, None, seed=0)
     fold = before.tensors["fold"]
 
@@ -123,9 +129,10 @@ def test_a_synthetic_row_is_kept_from_the_member_that_leaves_out_its_origin() ->
     assert tensors_digest(member(before, 1)) != tensors_digest(member(after, 1))
 
 
-def test_out_of_fold_probabilities_are_those_of_the_member_that_left_the_row_out() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_out_of_fold_probabilities_are_those_of_the_member_that_left_the_row_out(kind: str) -> None:
     data = make_training_set(slice(0, 70), synthetic=10)
-    trainer = make_trainer(members=3)
+    trainer = make_trainer(kind, members=3)
     state = trainer.fit(data, None, seed=0)
 
     one_pass = trainer.load(state).members_proba(data.samples.x)
@@ -246,8 +253,9 @@ def test_learning_by_heart_from_synthetic_rows_shows_as_a_gap() -> None:
     assert state.facts["synthetic_gap"] > 0.3
 
 
-def test_a_fitted_ensemble_survives_the_way_through_bytes() -> None:
-    trainer = make_trainer()
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_a_fitted_ensemble_survives_the_way_through_bytes(kind: str) -> None:
+    trainer = make_trainer(kind)
     state = trainer.fit(make_training_set(slice(0, 60)), None, seed=0)
     x = digits()[0][60:80]
 
@@ -255,12 +263,15 @@ def test_a_fitted_ensemble_survives_the_way_through_bytes() -> None:
     copy = State(decode_tensors(encode_tensors(state.tensors)), facts)
 
     original = trainer.load(state).draws(x, passes=3, seed=1)
-    assert np.array_equal(make_trainer(width=32).load(copy).draws(x, passes=3, seed=1), original)
+    assert np.array_equal(
+        make_trainer(kind, width=32).load(copy).draws(x, passes=3, seed=1), original
+    )
 
 
-def test_pretraining_reaches_the_members() -> None:
+@pytest.mark.parametrize("kind", sorted(ENCODERS))
+def test_pretraining_reaches_the_members(kind: str) -> None:
     data = make_training_set(slice(0, 40))
-    trainer = make_trainer(steps=1, learning_rate=1e-9)
+    trainer = make_trainer(kind, steps=1, learning_rate=1e-9)
     encoder = trainer.pretrain(data.samples.x, seed=5)
 
     state = trainer.fit(data, encoder, seed=0)
@@ -271,18 +282,40 @@ def test_pretraining_reaches_the_members() -> None:
     assert state.facts["tau"] == encoder.facts["tau"]
 
 
-def test_colour_images_of_another_size_are_learnt_too() -> None:
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("cnn", {}),
+        ("vit", {"patch": 4}),
+        ("vit", {"patch": 4, "pooling": "token", "positions": "learnt", "learning_rate": 3e-3}),
+    ],
+)
+def test_colour_images_of_another_size_are_learnt_too(kind: str, changes: dict[str, Any]) -> None:
     generator = np.random.default_rng(0)
     y = np.arange(60) % 2
-    x = generator.integers(0, 80, (60, 20, 33, 3)).astype(np.uint8)
+    x = generator.integers(0, 80, (60, 20, 36, 3)).astype(np.uint8)
     x[y == 1, :, :, 0] += 150
     names = np.array([str(row) for row in range(60)])
     data = TrainingSet(SampleSet(names, x, y, names), np.ones(60), np.zeros(60, bool), None, 2)
-    trainer = make_trainer(batch_size=16)
+    trainer = make_trainer(kind, batch_size=16, **changes)
 
     state = trainer.fit(data, trainer.pretrain(x, seed=0), seed=0)
 
     assert (trainer.load(state).predict_proba(x).argmax(axis=1) == y).mean() > 0.95
+
+
+def test_a_patch_that_does_not_divide_the_images_is_refused_before_any_work() -> None:
+    trainer = make_trainer("vit", patch=3)
+    data = make_training_set(slice(0, 20))
+
+    for refused in (
+        lambda: trainer.check(data.samples.x),
+        lambda: trainer.pretrain(data.samples.x, seed=0),
+        lambda: trainer.fit(data, None, seed=0),
+    ):
+        with pytest.raises(InputError, match=r"patch` is 3.*8 x 8.*\[1, 2, 4, 8\]") as caught:
+            refused()
+        assert caught.value.reason == "patch_size"
 
 
 def test_an_unlabelled_row_is_refused() -> None:

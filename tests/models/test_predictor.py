@@ -9,20 +9,26 @@ from activesynth.domain.canonical import derive_seed
 from activesynth.domain.exchange import State
 from activesynth.domain.ports import Predictor
 from activesynth.errors import CorruptArtifactError, ShapeError
-from activesynth.models.cnn import CnnArchitecture
 from activesynth.models.predictor import EnsemblePredictor
 from activesynth.nn.images import to_pixels, to_unit
-from digit_sets import digits, make_trainer, make_training_set
+from digit_sets import ENCODERS, digits, make_trainer, make_training_set
+
+
+@pytest.fixture(scope="module", params=sorted(ENCODERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def state() -> State:
-    return make_trainer(members=3).fit(make_training_set(slice(0, 100)), None, seed=0)
+def state(kind: str) -> State:
+    return make_trainer(kind, members=3, hidden=48).fit(
+        make_training_set(slice(0, 100)), None, seed=0
+    )
 
 
 @pytest.fixture(scope="module")
-def predictor(state: State) -> EnsemblePredictor:
-    return make_trainer().load(state)
+def predictor(kind: str, state: State) -> EnsemblePredictor:
+    return make_trainer(kind).load(state)
 
 
 def test_the_ensemble_is_a_predictor(predictor: EnsemblePredictor) -> None:
@@ -50,7 +56,7 @@ def test_the_mean_is_over_members_scaled_by_the_fitted_temperature(
 
 
 def test_draws_equal_whole_passes_of_each_member_under_the_same_masks(
-    state: State, predictor: EnsemblePredictor
+    kind: str, state: State, predictor: EnsemblePredictor
 ) -> None:
     x = digits()[0][:20]
 
@@ -59,8 +65,10 @@ def test_draws_equal_whole_passes_of_each_member_under_the_same_masks(
     images = to_unit(to_pixels(x))
     naive = []
     for number in range(3):
-        network = CnnArchitecture.read(state.facts).load_member(
-            state.tensors, f"member{number:02d}.", torch.device("cpu")
+        network = (
+            make_trainer(kind)
+            .architecture.read(state.facts)
+            .load_member(state.tensors, f"member{number:02d}.", torch.device("cpu"))
         )
         generator = torch.Generator().manual_seed(derive_seed("draws", 9, number))
         for mask in network.head.masks(4, generator):
@@ -122,8 +130,8 @@ def test_images_of_another_size_are_refused(predictor: EnsemblePredictor) -> Non
         predictor.predict_proba(np.zeros((1, 16, 16, 1), np.uint8))
 
 
-def test_a_state_without_its_weights_is_refused(state: State) -> None:
+def test_a_state_without_its_weights_is_refused(kind: str, state: State) -> None:
     tensors = {name: value for name, value in state.tensors.items() if "member02" not in name}
 
     with pytest.raises(CorruptArtifactError, match=r"'member02.' do not fit the network"):
-        make_trainer().load(State(tensors, state.facts))
+        make_trainer(kind).load(State(tensors, state.facts))
