@@ -39,13 +39,8 @@ class Environment:
         subprocess.run([*pip, *offline, str(copy)], check=True, capture_output=True, text=True)
 
     def add(self, name: str, source: str, **entry_points: str) -> None:
-        """Lay a module of one file and its entry points (group without prefix) where pip would."""
-        (self.site_packages / f"{name}.py").write_text(source)
-        info = self.site_packages / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        groups = [f"[activesynth.{group}]\n{entry}\n" for group, entry in entry_points.items()]
-        (info / "entry_points.txt").write_text("\n".join(groups))
+        """Add a package of one file; see :func:`lay_out`."""
+        lay_out(self.site_packages, name, source, **entry_points)
 
     def run(
         self, *words: str, variables: dict[str, str], code: int = 0
@@ -74,3 +69,13 @@ def make_environment(folder: Path) -> Environment:
     # Not a mere path: editable installs are found by files that only a site folder's are read.
     (made.site_packages / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
     return made
+
+
+def lay_out(site: Path, name: str, source: str, **entry_points: str) -> None:
+    """Lay a module of one file and its entry points (group without prefix) where pip would."""
+    (site / f"{name}.py").write_text(source)
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    groups = [f"[activesynth.{group}]\n{entry}\n" for group, entry in entry_points.items()]
+    (info / "entry_points.txt").write_text("\n".join(groups))

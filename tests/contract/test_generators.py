@@ -20,25 +20,20 @@ from activesynth.domain.canonical import (
 )
 from activesynth.domain.exchange import GenerationRequest, State
 from activesynth.domain.ports import SampleGenerator
-from activesynth.domain.registry import Catalog
 from activesynth.errors import ConfigurationError, ShapeError
-from activesynth.generation.registry import GENERATORS
-from generation_rows import digit_data
-
-CATALOG = Catalog({"generator": GENERATORS})
+from contract_cases import CATALOG, Case, cases
 
 
 @dataclass(frozen=True)
 class Fitted:
-    name: str
+    case: Case
     generator: SampleGenerator
     state: State
     progress: list[tuple[int, int]]
 
 
-def create(name: str) -> SampleGenerator:
-    learns = GENERATORS[name].parameters is not None
-    part: SampleGenerator = CATALOG.create("generator", name, {"steps": 40} if learns else {})
+def create(case: Case) -> SampleGenerator:
+    part: SampleGenerator = CATALOG.create("generator", case.name, case.parameters)
     return part
 
 
@@ -51,26 +46,27 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module", params=sorted(GENERATORS))
+@pytest.fixture(scope="module", params=cases("generator"), ids=str)
 def fitted(request: pytest.FixtureRequest) -> Fitted:
     heard: list[tuple[int, int]] = []
     generator = create(request.param)
     state = generator.fit(
-        digit_data()[0], seed=5, progress=lambda done, total: heard.append((done, total))
+        request.param.rows(), seed=5, progress=lambda done, total: heard.append((done, total))
     )
     return Fitted(request.param, generator, state, heard)
 
 
-def wanted(count: int, first_seed: int = 2**63) -> GenerationRequest:
-    real = digit_data()[0].samples
+def wanted(case: Case, count: int, first_seed: int = 2**63) -> GenerationRequest:
+    data = case.rows()
+    real = data.samples
     anchors = real.take(np.arange(count) * 7 % len(real))
     return GenerationRequest(
         labels=anchors.y,
-        clusters=np.arange(count) % 12,
+        clusters=np.arange(count) % data.cluster_count,
         levels=np.arange(count) % 4 - 1,
         seeds=np.arange(first_seed, first_seed + count, dtype=np.uint64),
         anchors=anchors,
-        perturbations=np.array(["noise", "rotation", "occlusion"])[np.arange(count) % 3],
+        perturbations=np.resize(np.array(case.perturbations), count),
         severities=np.linspace(0.2, 1.0, count),
     )
 
@@ -96,9 +92,9 @@ def test_it_satisfies_the_port(fitted: Fitted) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 130])
 def test_it_returns_exactly_the_count_like_the_data(fitted: Fitted, count: int) -> None:
-    batch = fitted.generator.generate(fitted.state, wanted(count))
+    batch = fitted.generator.generate(fitted.state, wanted(fitted.case, count))
 
-    real = digit_data()[0].samples
+    real = fitted.case.rows().samples
     assert batch.x.shape == (count, *real.x.shape[1:])
     assert batch.x.dtype == real.x.dtype
     assert batch.y.shape == (count,)
@@ -107,15 +103,15 @@ def test_it_returns_exactly_the_count_like_the_data(fitted: Fitted, count: int) 
 
 
 def test_the_label_asked_for_is_the_label_given(fitted: Fitted) -> None:
-    batch = fitted.generator.generate(fitted.state, wanted(50))
+    batch = fitted.generator.generate(fitted.state, wanted(fitted.case, 50))
 
-    np.testing.assert_array_equal(batch.y, wanted(50).labels)
+    np.testing.assert_array_equal(batch.y, wanted(fitted.case, 50).labels)
 
 
 def test_equal_seeds_give_equal_samples_and_other_seeds_others(fitted: Fitted) -> None:
-    first = fitted.generator.generate(fitted.state, wanted(20))
-    again = fitted.generator.generate(fitted.state, wanted(20))
-    other = fitted.generator.generate(fitted.state, wanted(20, first_seed=3))
+    first = fitted.generator.generate(fitted.state, wanted(fitted.case, 20))
+    again = fitted.generator.generate(fitted.state, wanted(fitted.case, 20))
+    other = fitted.generator.generate(fitted.state, wanted(fitted.case, 20, first_seed=3))
 
     np.testing.assert_array_equal(first.x, again.x)
     np.testing.assert_array_equal(first.confidence, again.confidence)
@@ -123,7 +119,7 @@ def test_equal_seeds_give_equal_samples_and_other_seeds_others(fitted: Fitted) -
 
 
 def test_a_row_does_not_depend_on_its_batch(fitted: Fitted) -> None:
-    whole = wanted(150)
+    whole = wanted(fitted.case, 150)
     order = np.random.default_rng(0).permutation(150)
     parts = (order[:75], order[75:149], order[149:])
 
@@ -139,8 +135,8 @@ def test_a_row_does_not_depend_on_its_batch(fitted: Fitted) -> None:
 
 
 def test_confidence_is_a_share_and_belongs_to_the_row(fitted: Fitted) -> None:
-    real = digit_data()[0].samples
-    batch = fitted.generator.generate(fitted.state, wanted(30))
+    real = fitted.case.rows().samples
+    batch = fitted.generator.generate(fitted.state, wanted(fitted.case, 30))
 
     scores = fitted.generator.confidence(fitted.state, real.x, real.y)
     alone = fitted.generator.confidence(fitted.state, real.x[8:9], real.y[8:9])
@@ -157,13 +153,15 @@ def test_a_state_survives_its_files(fitted: Fitted) -> None:
     stored = decode_tensors(encode_tensors(fitted.state.tensors))
     facts = json.loads(canonical_json(dict(fitted.state.facts)))
 
-    loaded = create(fitted.name).generate(State(stored, facts), wanted(10))
+    loaded = create(fitted.case).generate(State(stored, facts), wanted(fitted.case, 10))
 
-    np.testing.assert_array_equal(loaded.x, fitted.generator.generate(fitted.state, wanted(10)).x)
+    np.testing.assert_array_equal(
+        loaded.x, fitted.generator.generate(fitted.state, wanted(fitted.case, 10)).x
+    )
 
 
 def test_fitting_twice_gives_equal_bits(fitted: Fitted) -> None:
-    again = create(fitted.name).fit(digit_data()[0], seed=5)
+    again = create(fitted.case).fit(fitted.case.rows(), seed=5)
 
     assert tensors_digest(again.tensors) == tensors_digest(fitted.state.tensors)
     assert canonical_json(dict(again.facts)) == canonical_json(dict(fitted.state.facts))
@@ -172,7 +170,9 @@ def test_fitting_twice_gives_equal_bits(fitted: Fitted) -> None:
 def test_progress_is_told_to_the_end(fitted: Fitted) -> None:
     heard: list[tuple[int, int]] = []
     fitted.generator.generate(
-        fitted.state, wanted(140), progress=lambda done, total: heard.append((done, total))
+        fitted.state,
+        wanted(fitted.case, 140),
+        progress=lambda done, total: heard.append((done, total)),
     )
 
     for told in (heard, fitted.progress):
@@ -187,15 +187,15 @@ def global_numpy_state() -> bytes:
 def test_global_random_state_is_left_alone(fitted: Fitted) -> None:
     torch_before, numpy_before = torch.get_rng_state(), global_numpy_state()
 
-    state = create(fitted.name).fit(digit_data()[0], seed=1)
-    fitted.generator.generate(state, wanted(3))
+    state = create(fitted.case).fit(fitted.case.rows(), seed=1)
+    fitted.generator.generate(state, wanted(fitted.case, 3))
 
     assert torch.equal(torch_before, torch.get_rng_state())
     assert global_numpy_state() == numpy_before
 
 
 def test_a_request_that_does_not_align_is_refused(fitted: Fitted) -> None:
-    good = wanted(6)
+    good = wanted(fitted.case, 6)
     bad = GenerationRequest(
         good.labels[:5],
         good.clusters,
@@ -212,4 +212,4 @@ def test_a_request_that_does_not_align_is_refused(fitted: Fitted) -> None:
 
 def test_an_unknown_parameter_is_refused(fitted: Fitted) -> None:
     with pytest.raises(ConfigurationError, match="stepz"):
-        CATALOG.create("generator", fitted.name, {"stepz": 3})
+        CATALOG.create("generator", fitted.case.name, {"stepz": 3})

@@ -22,14 +22,15 @@ pytestmark = pytest.mark.airflow
 DAG = "active_synthesis"
 SHARDS = 4
 FATAL_CALL = 5
-DYING = (
-    '''
+DYING = '''
 """A generator whose process dies in the middle of its fifth call, and never again."""
 import os
 import signal
 from pathlib import Path
 from activesynth_plane import PlaneGenerator
 from pydantic import BaseModel
+
+FATAL_CALL = 5
 
 
 class Dying(PlaneGenerator):
@@ -42,12 +43,10 @@ class Dying(PlaneGenerator):
     def generate(self, state, request, **others):
         with self._calls.open("a") as calls:
             calls.write(f"{os.getpid()} {request.seeds[0]}\\n")
-        if len(self._calls.read_text().splitlines()) == %d:
+        if len(self._calls.read_text().splitlines()) == FATAL_CALL:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().generate(state, request, **others)
 '''
-    % FATAL_CALL
-)  # noqa: UP031 - braces belong to the source
 
 ARTIFACTS = (
     "select iteration, name, shard, key, value from activesynth.steps, jsonb_each_text(artifacts)"
@@ -143,44 +142,46 @@ def plain(environment: Environment, tmp_path_factory: pytest.TempPathFactory) ->
         place.activesynth("down")
 
 
+@pytest.fixture(scope="module")
+def driven(plain: Place) -> Place:
+    """Run two iterations of the example without Airflow."""
+    assert "plane, iteration 1" in plain.activesynth("run", "plane", "--iterations", "2")
+    return plain
+
+
 def test_a_modality_known_by_entry_points_alone_runs_two_iterations_by_both_drivers(
-    scheduled: Place, plain: Place
+    scheduled: Place, driven: Place
 ) -> None:
     client = scheduled.client()
     client.trigger(DAG, "plane__it0", {"campaign": "plane", "iterations": 2})
-    told = plain.activesynth("run", "plane", "--iterations", "2")
     ended = [client.wait_for_run(DAG, f"plane__it{n}", seconds=300) for n in (0, 1)]
 
     assert ended == ["success", "success"]
-    assert "plane, iteration 1" in told
     by_airflow = scheduled.rows(ARTIFACTS)
     assert {row[0] for row in by_airflow} == {0, 1}
-    assert by_airflow == plain.rows(ARTIFACTS)
+    assert by_airflow == driven.rows(ARTIFACTS)
     assert len(scheduled.rows(VERSIONS)) >= 2
-    assert scheduled.rows(VERSIONS) == plain.rows(VERSIONS)
+    assert scheduled.rows(VERSIONS) == driven.rows(VERSIONS)
 
 
-def test_its_perturbation_is_tried_and_its_weakness_is_made_data_for(plain: Place) -> None:
-    plain.activesynth("run", "plane", "--iterations", "1")
-
-    tried = plain.rows(
+def test_its_perturbation_is_tried_and_its_weakness_is_made_data_for(driven: Place) -> None:
+    tried = driven.rows(
         "select distinct slice from activesynth.metrics where campaign = 'plane' "
         "and slice like 'corruption:jitter%'"
     )
-    made = plain.rows("select count(*) from activesynth.sample_parents where campaign = 'plane'")
-    assert len(tried) == 2
+    made = driven.rows("select count(*) from activesynth.sample_parents where campaign = 'plane'")
+    by_severity = {("corruption:jitter@0.5",), ("corruption:jitter@1",)}
+    assert set(tried) == by_severity | {("corruption:jitter",)}  # the last: what its data brought
     assert made[0][0] > 0
 
 
-def test_reports_exports_and_questions_do_without_pictures(plain: Place, tmp_path: Path) -> None:
-    report = Path(plain.activesynth("report", "plane", "--test").splitlines()[0])
-    plain.activesynth("export", "version", "plane", str(tmp_path / "version"))
-    plain.activesynth("export", "model", "plane", str(tmp_path / "model"))
-    shown = plain.activesynth("show", "samples", "plane")
+def test_reports_exports_and_questions_do_without_pictures(driven: Place, tmp_path: Path) -> None:
+    report = Path(driven.activesynth("report", "plane", "--test").splitlines()[0])
+    driven.activesynth("export", "version", "plane", str(tmp_path / "version"))
+    shown = driven.activesynth("show", "samples", "plane")
 
     assert "data:image" not in report.read_text()
     assert (tmp_path / "version" / "data.parquet").is_file()
-    assert "plane" in (tmp_path / "model" / "README.md").read_text()
     assert shown
 
 
@@ -233,3 +234,12 @@ def test_a_killed_mapped_task_makes_only_its_own_shard_again(scheduled: Place) -
     assert ended == "success"
     assert sorted(tries) == [1] * (SHARDS - 1) + [2]
     check_resumed(scheduled)
+
+
+def test_the_contract_suites_run_over_its_parts(environment: Environment) -> None:
+    chosen = ["-k", "plane or jitter", "-q", "-p", "no:cacheprovider"]
+    done = environment.run(
+        "pytest", "tests/contract", *chosen, variables={"ACTIVESYNTH_CONTRACT": "plane_contract"}
+    )
+
+    assert int(done.stdout.split(" passed")[0].split()[-1]) >= 25

@@ -1,0 +1,72 @@
+"""Which parts the suites in ``tests/contract`` hold to their promises, and on which rows.
+
+Ours stand here. Whoever offers parts in another package names a module in the environment variable
+``ACTIVESYNTH_CONTRACT`` and has the suites run over theirs as well; it holds, as far as wanted,
+``GENERATORS``, ``TRAINERS`` and ``CORRUPTIONS`` (name to parameters of a quick fit),
+``PERTURBATIONS`` (names that its generators take) and ``rows()``, which returns labelled
+``GeneratorData``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from activesynth.bootstrap import catalog
+from activesynth.domain.exchange import GeneratorData
+from activesynth.generation.registry import GENERATORS
+from activesynth.models.registry import TRAINERS
+from activesynth.perturbations.registry import CORRUPTIONS
+from digit_sets import ENCODERS, TINY
+from generation_rows import digit_data
+
+CATALOG = catalog()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A part by name with parameters of a quick fit, and the rows it works on."""
+
+    kind: str
+    name: str
+    rows: Callable[[], GeneratorData]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    perturbations: tuple[str, ...] = ("noise", "rotation", "occlusion")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def digits() -> GeneratorData:
+    return digit_data()[0]
+
+
+def cases(kind: str) -> list[Case]:
+    """Return every part of a kind, by name."""
+    return sorted([*_ours(kind), *_theirs(kind)], key=str)
+
+
+def _ours(kind: str) -> list[Case]:
+    if kind == "trainer":
+        return [Case(kind, name, digits, TINY | ENCODERS[name]) for name in TRAINERS]
+    if kind == "corruption":
+        return [Case(kind, name, digits) for name in CORRUPTIONS]
+    return [
+        Case(kind, name, digits, {} if row.parameters is None else {"steps": 40})
+        for name, row in GENERATORS.items()
+    ]
+
+
+def _theirs(kind: str) -> list[Case]:
+    module = os.environ.get("ACTIVESYNTH_CONTRACT")
+    if not module:
+        return []
+    found = import_module(module)
+    return [
+        Case(kind, name, cache(found.rows), parameters, getattr(found, "PERTURBATIONS", ("",)))
+        for name, parameters in getattr(found, f"{kind.upper()}S", {}).items()
+    ]
