@@ -137,6 +137,19 @@ def test_every_setting_of_the_environment_is_documented() -> None:
         assert full in text or f"`{full.removeprefix('ACTIVESYNTH_S3')}`" in text, full
 
 
+def test_the_recipe_for_a_modality_quotes_its_example() -> None:
+    recipe = (ROOT / "docs" / "how-to" / "add-a-modality.md").read_text()
+    example = ROOT / "examples" / "plane"
+    quoted = re.findall(r"^```(toml|python)\n(.*?)^```", recipe, re.MULTILINE | re.DOTALL)
+    sources = {"toml": example / "pyproject.toml", "python": example / "activesynth_plane.py"}
+
+    assert [kind for kind, _ in quoted] == ["toml", "python"]
+    for kind, block in quoted:
+        assert block.strip() in sources[kind].read_text(), kind
+    listed = re.findall(r"^  (\S+)", recipe, re.MULTILINE)
+    assert set(listed) == {path.name for path in example.iterdir() if path.is_file()}
+
+
 def test_no_file_names_a_folder_of_somebodys_machine() -> None:
     assert lines_with_machine_paths() == []
 

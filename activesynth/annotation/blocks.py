@@ -1,4 +1,4 @@
-"""Pictures for a terminal: two pixels per character cell."""
+"""Rows for a terminal: pictures with two pixels per character cell, others as numbers."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def as_blocks(picture: Array, columns: int = 64) -> str:
         for row in range(0, len(pixels), 2)
     ]
     return "\n".join(line + RESET for line in lines) + "\n"
+
+
+def as_numbers(row: Array, columns: int = 80) -> str:
+    """Write a row that is no picture as its numbers, the middle left out where there are many."""
+    return np.array2string(row, max_line_width=columns, precision=4, threshold=200) + "\n"
 
 
 def _rgb(pixel: Array) -> str:

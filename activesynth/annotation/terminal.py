@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from activesynth.annotation.answers import labelled, rejected, skipped
-from activesynth.annotation.blocks import as_blocks
+from activesynth.annotation.blocks import as_blocks, as_numbers
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import AnnotationQueue, Modality, ObjectStore
 from activesynth.domain.records import Annotation, QueueItem
@@ -75,8 +75,9 @@ class _Session:
 
     def show(self, item: QueueItem) -> None:
         """Draw the item, and say which keys there are."""
-        picture = self.modality.as_pixels(self._row(item)[None])
-        self.write("\n" + ("(no picture)\n" if picture is None else as_blocks(picture[0])))
+        row = self._row(item)
+        picture = self.modality.as_pixels(row[None])
+        self.write("\n" + (as_numbers(row) if picture is None else as_blocks(picture[0])))
         if item.proposed is not None and item.kind == "recheck":
             name = self.classes[item.proposed]
             self.write(f"trains as {name}, doubted   a it is right   r take it out of train\n")

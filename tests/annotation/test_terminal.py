@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activesynth.annotation.blocks import RESET, as_blocks, fitted
+from activesynth.annotation.blocks import RESET, as_blocks, as_numbers, fitted
 from activesynth.annotation.keyboard import single_keys, split_keys
 from activesynth.annotation.terminal import annotate_in_terminal
 from activesynth.domain.canonical import Array
@@ -319,3 +319,8 @@ def test_piped_input_ends_with_an_empty_key(monkeypatch: pytest.MonkeyPatch) -> 
             keys = [read(), read(), read()]
 
     assert keys == ["1", "s", ""]
+
+
+def test_a_row_without_a_picture_is_shown_as_its_numbers() -> None:
+    assert as_numbers(np.array([0.25, -1.5], np.float32)) == "[ 0.25 -1.5 ]\n"
+    assert len(as_numbers(np.zeros(100_000, np.float32)).splitlines()) == 1
