@@ -54,7 +54,9 @@ class Environment:
             capture_output=True,
             text=True,
         )
-        assert done.returncode == code, f"{words} ended with {done.returncode}:\n{done.stderr}"
+        assert done.returncode == code, (
+            f"{words} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr}"
+        )
         return done
 
     def json(self, *words: str, variables: dict[str, str]) -> Any:

@@ -19,7 +19,7 @@ from activesynth.domain.exchange import (
 )
 from activesynth.domain.ports import Progress, silent
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import InputError
+from activesynth.errors import InputError, ShapeError
 
 CLASSES = ("left", "middle", "far")
 CENTRES = np.array([[0.0, 0.0], [1.6, 0.0], [4.0, 3.0]])
@@ -109,6 +109,10 @@ class PlaneGenerator:
         self, state: State, request: GenerationRequest, *, progress: Progress = silent
     ) -> SyntheticBatch:
         """Return points of the labels asked for, each from its own seed."""
+        if len(request.labels) != request.count:
+            raise ShapeError(
+                f"request.labels has {len(request.labels)} entries for {request.count} seeds."
+            )
         means, spreads = state.tensors["means"], state.tensors["spreads"]
         draws = [np.random.default_rng(int(seed)) for seed in request.seeds]
         free = np.array([draw.integers(len(means)) for draw in draws], np.int64)
