@@ -98,8 +98,9 @@ def _checked(request: GenerationRequest) -> tuple[SampleSet, Array, Array]:
 
 
 def _check_names(names: Array) -> None:
-    there = _catalog().names("corruption")
-    unknown = sorted({str(name) for name in names} - set(there))
+    foreign = {str(name) for name in names} - set(CORRUPTIONS)
+    there = _catalog().names("corruption") if foreign else []
+    unknown = sorted(foreign - set(there))
     if unknown:
         raise InputError(
             f"request.perturbations holds {unknown}; there are: {', '.join(there)}.",
