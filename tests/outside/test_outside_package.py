@@ -180,7 +180,7 @@ def test_reports_exports_and_questions_do_without_pictures(driven: Place, tmp_pa
     driven.activesynth("export", "version", "plane", str(tmp_path / "version"))
     shown = driven.activesynth("show", "samples", "plane")
 
-    assert "data:image/png;base64,iVBOR" not in report.read_text()  # as every PNG begins
+    assert "<figure" not in report.read_text()
     assert (tmp_path / "version" / "data.parquet").is_file()
     assert shown
 
