@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.datasets.assembly import assemble
+from activesynth.datasets.rows import Rows
 from activesynth.domain.exchange import SourceData
 
 
@@ -17,4 +18,4 @@ class DigitsSource:
 
         bunch = load_digits()
         x = np.rint(bunch.images * (255.0 / 16.0)).astype(np.uint8)[..., np.newaxis]
-        return assemble(x, bunch.target, [str(name) for name in bunch.target_names])
+        return assemble(Rows(x, bunch.target, tuple(str(name) for name in bunch.target_names)))

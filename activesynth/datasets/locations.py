@@ -7,22 +7,34 @@ from pathlib import Path
 from activesynth.config.settings import Settings
 from activesynth.errors import InputError
 
+FIELD = "source.parameters.path"
 
-def located(path: Path) -> Path:
+
+def located_path(path: Path) -> Path:
     """Return where ``path`` leads if something is there; a relative one starts at the data folder.
 
     Raises:
-        InputError: ``missing_path``, naming the field, the value and the way out.
+        InputError: ``missing_path`` or ``unreadable``, naming the field, the value and the way out.
     """
     root = Settings.read().data
     found = root / path
-    if not found.exists():
+    try:
+        is_there = found.exists()
+    except OSError as error:
+        raise InputError(
+            f"`{FIELD}`: {str(path)[:200]!r} cannot be looked at: {error.strerror}; let the user "
+            "that runs this reach it, or write the right path into the campaign file.",
+            reason="unreadable",
+            field=FIELD,
+        ) from error
+    if not is_there:
         where = "" if path.is_absolute() else f", looked for in {root.absolute()}"
         raise InputError(
             f"`source.parameters.path`: there is nothing at {str(path)!r}{where}; put the data "
             "there, write the right path into the campaign file, or name the folder that relative "
             "paths start at in ACTIVESYNTH_DATA (the working directory unless set).",
             reason="missing_path",
+            field=FIELD,
         )
     return found
 
@@ -33,12 +45,13 @@ def located_folder(path: Path) -> Path:
     Raises:
         InputError: ``missing_path`` or ``not_a_folder``.
     """
-    found = located(path)
+    found = located_path(path)
     if not found.is_dir():
         raise InputError(
-            f"`source.parameters.path`: {str(path)!r} is a file, but this source reads a folder "
-            "with one folder per class; name the folder, or choose another source.",
+            f"`source.parameters.path`: {str(path)!r} is no folder, but this source reads one "
+            "with a folder per class; name the folder, or choose another source.",
             reason="not_a_folder",
+            field=FIELD,
         )
     return found
 
@@ -49,20 +62,12 @@ def located_file(path: Path) -> Path:
     Raises:
         InputError: ``missing_path`` or ``not_a_file``.
     """
-    found = located(path)
+    found = located_path(path)
     if not found.is_file():
         raise InputError(
-            f"`source.parameters.path`: {str(path)!r} is a folder, but this source reads one "
-            "file; name the file, or choose another source.",
+            f"`source.parameters.path`: {str(path)!r} is a folder or a device, but this source "
+            "reads one ordinary file; name the file, or choose another source.",
             reason="not_a_file",
+            field=FIELD,
         )
     return found
-
-
-def over_budget(what: str, size: int, limit: int) -> InputError:
-    """Return the error for data that would decode to more than ``limit`` bytes."""
-    return InputError(
-        f"`source.parameters.max_bytes`: {what} decodes to {size} bytes or more, the limit is "
-        f"{limit}; raise the limit if the data is trusted and fits into memory, or read less.",
-        reason="too_large",
-    )

@@ -1,131 +1,113 @@
-"""Arrays in an npz archive, checked by their headers before anything is decoded."""
+"""Reads an npz archive: inputs, labels, and optionally groups, class names and attributes."""
 
 from __future__ import annotations
 
 import zipfile
-import zlib
-from math import prod
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
-from activesynth.datasets.assembly import as_inputs, assemble, encode_labels
-from activesynth.datasets.locations import located_file, over_budget
+from activesynth.datasets.arrays import archive_at, entries_of, read_arrays
+from activesynth.datasets.labels import as_texts, encode_labels
 from activesynth.datasets.parameters import NpzParameters
+from activesynth.datasets.refusals import ItemError, Refusals
+from activesynth.datasets.rows import Rows, Working, kept_rows
+from activesynth.datasets.values import as_inputs, bad_rows, in_common_type
 from activesynth.domain.canonical import Array
-from activesynth.domain.exchange import SourceData
 from activesynth.domain.samples import UNLABELLED
-from activesynth.errors import InputError
+from activesynth.errors import InputError, ShapeError
 
 USUAL_NAMES = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("train_images", "train_labels"))
+PARAMETERS = "source.parameters"
 
 
-class NpzSource:
-    """Reads inputs, labels, and optionally groups and class names; never a pickle."""
+def read(parameters: NpzParameters, working: Working) -> Rows:
+    """Return the rows of the archive.
 
-    def __init__(self, parameters: NpzParameters) -> None:
-        """Remember what to read."""
-        self._parameters = parameters
+    Raises:
+        InputError: ``unreadable``, ``bad_checksum``, ``encrypted``, ``unsupported``,
+            ``lying_header``, ``ambiguous``, ``missing_array``, ``pickled``, ``too_large``,
+            ``too_many_rows``, ``bad_type``, ``bad_class_name``, ``too_many_classes``, ``shape``,
+            ``empty`` or ``too_many_refused``.
+    """
+    refusals = Refusals(parameters)
+    working(parameters.path.name)
+    with archive_at(parameters.path.name, str(parameters.path)) as archive:
+        entries = entries_of(archive)
+        roles = _roles(parameters, set(entries))
+        arrays = _arrays(archive, entries, roles, parameters, refusals)
+    return _rows(arrays, parameters, refusals)
 
-    def read(self) -> SourceData:
-        """Return the rows of the archive.
 
-        Raises:
-            InputError: ``missing_path``, ``unreadable``, ``missing_array``, ``pickled``,
-                ``too_large``, ``bad_values``, ``bad_label`` or ``shape``.
-        """
-        path = located_file(self._parameters.path)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                arrays = self._arrays(archive)
-        except (zipfile.BadZipFile, zlib.error, ValueError, OSError, RuntimeError) as error:
+def _roles(given: NpzParameters, there: set[str]) -> dict[str, str]:
+    """Say which array plays which role."""
+    x, y = given.x, given.y
+    if x is None:
+        guesses = [pair for pair in USUAL_NAMES if pair[0] in there]
+        x, guessed = guesses[0] if guesses else (USUAL_NAMES[0][0], "")
+        y = y or (guessed if guessed in there else None)
+    roles = {"x": x}
+    for role, name in (("y", y), ("groups", given.groups), ("classes", given.classes)):
+        if name is not None:
+            roles[role] = name
+        elif role != "y" and role in there:
+            roles[role] = role
+    roles.update({f"attribute.{name}": name for name in given.attributes})
+    for role, name in roles.items():
+        if name not in there:
+            field = f"{PARAMETERS}.{'attributes' if role.startswith('attribute.') else role}"
             raise InputError(
-                f"`source.parameters.path`: {str(path)!r} is no readable npz archive: {error}",
-                reason="unreadable",
-            ) from error
-        return _assembled(arrays)
-
-    def _arrays(self, archive: zipfile.ZipFile) -> dict[str, Array]:
-        entries = {
-            info.filename.removesuffix(".npy"): info
-            for info in archive.infolist()
-            if info.filename.endswith(".npy")
-        }
-        names = self._names(set(entries))
-        total = 0
-        for name in names.values():
-            total += _decoded_size(archive, entries[name])
-            if total > self._parameters.max_bytes:
-                raise over_budget(f"array {name!r}", total, self._parameters.max_bytes)
-        return {role: _decode(archive, entries[name]) for role, name in names.items()}
-
-    def _names(self, there: set[str]) -> dict[str, str]:
-        """Say which array plays which role."""
-        given = self._parameters
-        x, y = given.x, given.y
-        if x is None:
-            guesses = [pair for pair in USUAL_NAMES if pair[0] in there]
-            x, guessed = guesses[0] if guesses else (USUAL_NAMES[0][0], "")
-            y = y or (guessed if guessed in there else None)
-        names = {"x": x}
-        for role, name in (("y", y), ("groups", given.groups), ("classes", given.classes)):
-            if name is not None:
-                names[role] = name
-            elif role != "y" and role in there:
-                names[role] = role
-        missing = sorted(set(names.values()) - there)
-        if missing:
-            raise InputError(
-                f"`source.parameters`: the archive has no array {missing[0]!r}; it has "
-                f"{sorted(there)[:20]}; name the right ones as `x` and `y`.",
+                f"`{field}`: the archive has no array {name!r}; it has {sorted(there)[:20]}; name "
+                "the right one.",
                 reason="missing_array",
+                field=field,
             )
-        return names
+    return roles
 
 
-def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"array format {version} is not supported")
-    return shape, dtype
+def _arrays(
+    archive: zipfile.ZipFile,
+    entries: dict[str, zipfile.ZipInfo],
+    roles: dict[str, str],
+    parameters: NpzParameters,
+    refusals: Refusals,
+) -> dict[str, Array]:
+    def check(name: str, shape: tuple[int, ...]) -> None:
+        if name != roles["x"]:
+            refusals.check_rows(int(np.prod(shape, dtype=object)))
+        elif shape:
+            refusals.check_rows(shape[0])
+
+    found = read_arrays(archive, entries, roles.values(), parameters.max_bytes, check)
+    return {role: found[name] for role, name in roles.items()}
 
 
-def _decoded_size(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Return the bytes an array will take, from its header alone."""
-    with archive.open(entry) as stream:
-        shape, dtype = _header(stream)
-    if dtype.hasobject:
-        raise InputError(
-            f"array {entry.filename!r} holds pickled objects, which can run code when read; save "
-            "it again as numbers or texts.",
-            reason="pickled",
-        )
-    size = prod(shape) * dtype.itemsize
-    if not 0 <= size <= entry.file_size:
-        raise ValueError(f"{entry.filename!r} claims {size} bytes but holds {entry.file_size}")
-    return size
-
-
-def _decode(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
-    with archive.open(entry) as stream:
-        array: Array = np.lib.format.read_array(stream, allow_pickle=False)
-    return array
-
-
-def _assembled(arrays: dict[str, Array]) -> SourceData:
+def _rows(arrays: dict[str, Array], parameters: NpzParameters, refusals: Refusals) -> Rows:
     x = as_inputs(arrays["x"])
-    values = arrays["y"] if "y" in arrays else np.full(len(x), UNLABELLED)
-    groups = arrays.get("groups")
-    for name, array in (("labels", values), ("groups", groups)):
-        if array is not None and array.size != len(x):
-            raise InputError(
-                f"the archive has {len(x)} inputs but {array.size} {name}; they must align.",
-                reason="shape",
+    wrong = bad_rows(x)
+    for role, array in arrays.items():
+        if role not in ("x", "classes") and array.size != len(x):
+            field = f"{PARAMETERS}.{'attributes' if role.startswith('attribute.') else role}"
+            raise ShapeError(
+                f"`{field}`: the archive has {len(x)} inputs but {array.size} values of "
+                f"{role.removeprefix('attribute.')!r}; they must align.",
+                field=field,
             )
+    values: Iterable[object] = [UNLABELLED] * len(x)
+    if "y" in arrays:
+        values = arrays["y"].ravel().tolist()
     names = arrays["classes"].ravel().astype(str).tolist() if "classes" in arrays else None
-    y, classes = encode_labels(values.ravel().tolist(), names)
-    return assemble(x, y, classes, groups=None if groups is None else groups.ravel())
+    y, classes, wrong_labels = encode_labels(list(values), names)
+    groups = None
+    if "groups" in arrays:
+        groups = as_texts(arrays["groups"].ravel().tolist())
+        for position in np.flatnonzero(groups == "").tolist():
+            wrong.setdefault(position, ItemError("bad_group", "the group is empty"))
+    attributes = {
+        name: as_texts(arrays[f"attribute.{name}"].ravel().tolist())
+        for name in parameters.attributes
+    }
+    rows = Rows(x, y, classes, groups, attributes)
+    kept = kept_rows(rows, None, {**wrong_labels, **wrong}, refusals)
+    return replace(kept, x=in_common_type(kept.x))

@@ -9,31 +9,46 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 GIBIBYTE = 1 << 30
-Budget = Annotated[int, Field(ge=1024)]
+MAX_PIXELS = 50_000_000
+Budget = Annotated[int, Field(ge=1024, le=1 << 40)]
 Side = Annotated[int, Field(ge=4, le=2048)]
+Attributes = tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,60}$")], ...]
 
 
-class SourceParameters(BaseModel):
-    """What all sources that read files share.
+class Budgets(BaseModel):
+    """How much a source may cost, and how much of it may be bad.
 
-    ``path`` may be relative: it starts at the folder in ``ACTIVESYNTH_DATA``, or at the working
-    directory where that is not set. ``max_bytes`` is the
-    largest decoded size of everything together; the source refuses before it would hold more.
+    ``max_bytes`` is the largest decoded size of everything together, ``max_rows`` the largest
+    number of items, ``max_seconds`` the longest time that decoding may take (and, apart from that,
+    fetching). Bad items are left out and listed; more than the share ``max_refused`` of all items
+    refuses the whole source.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Path
     max_bytes: Budget = 2 * GIBIBYTE
+    max_rows: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
+    max_seconds: Annotated[int, Field(ge=1, le=86_400)] = 900
+    max_refused: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+
+
+class SourceParameters(Budgets):
+    """What all sources that read files share; a relative ``path`` is resolved when it is read."""
+
+    path: Path
 
 
 class NpzParameters(SourceParameters):
-    """An npz archive; names of arrays that are not given are guessed from the usual ones."""
+    """An npz archive; names of arrays that are not given are guessed from the usual ones.
+
+    ``attributes`` names arrays of texts or numbers that say something about each row.
+    """
 
     x: str | None = None
     y: str | None = None
     groups: str | None = None
     classes: str | None = None
+    attributes: Attributes = ()
 
 
 class Pictures(SourceParameters):
@@ -46,34 +61,66 @@ class Pictures(SourceParameters):
 
     size: Side | None = None
     mode: Literal["RGB", "L"] = "RGB"
-    max_pixels: Annotated[int, Field(ge=16)] = 50_000_000
+    max_pixels: Annotated[int, Field(ge=16, le=1_000_000_000)] = MAX_PIXELS
 
 
 class FolderParameters(Pictures):
     """A folder of class folders; pictures in the folder called ``unlabelled`` have no label.
 
     ``group_pattern`` is a regular expression over the file name; what its first parentheses match
-    is the group that no split may separate (a patient, a movie).
+    is the group that no split may separate (a patient, a movie). ``attributes`` is one over the
+    path below ``path``, whose named groups ``(?P<name>...)`` are what is known of each picture.
     """
 
     unlabelled: str = "unlabelled"
-    group_pattern: str | None = None
+    group_pattern: Annotated[str, Field(max_length=500)] | None = None
+    attributes: Annotated[str, Field(max_length=500)] | None = None
 
     @field_validator("group_pattern")
     @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            groups = re.compile(pattern).groups if pattern is not None else 1
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        if groups < 1:
+    def _has_a_group(cls, pattern: str | None) -> str | None:
+        if pattern is not None and _compiled(pattern).groups < 1:
             raise ValueError("needs one pair of parentheses around the group's name")
+        return pattern
+
+    @field_validator("attributes")
+    @classmethod
+    def _names_its_groups(cls, pattern: str | None) -> str | None:
+        if pattern is not None and not _compiled(pattern).groupindex:
+            raise ValueError("needs a named group for each attribute, as in '(?P<camera>c[0-9])'")
         return pattern
 
 
 class ParquetParameters(Pictures):
-    """A parquet file, or a folder of them, with encoded pictures in one column."""
+    """A parquet file, or a folder of them, with encoded pictures in one column.
+
+    ``attributes`` names columns of texts or numbers that say something about each row.
+    """
 
     image: str = "image"
     label: str = "label"
     group: str | None = None
+    attributes: Attributes = ()
+
+
+class OpenmlParameters(Budgets):
+    """A dataset of openml.org by name and version, its numeric columns as one row per sample.
+
+    ``target`` is the column with the label, the dataset's own default target unless given;
+    ``group`` and ``attributes`` name further columns that are no input. ``shape`` (height, width
+    and perhaps channels) makes pictures of rows of pixels.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.()+,-]{0,99}$")]
+    version: Annotated[int, Field(ge=1, le=10_000)] = 1
+    target: str | None = None
+    group: str | None = None
+    attributes: Attributes = ()
+    shape: tuple[Side, Side] | tuple[Side, Side, Literal[1, 3]] | None = None
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error

@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from activesynth.datasets.locations import over_budget
+from activesynth.datasets.arrays import over_budget
 from activesynth.datasets.parameters import Pictures
+from activesynth.datasets.refusals import ItemError, Refusals
+from activesynth.datasets.rows import Working
 from activesynth.domain.canonical import Array
-from activesynth.errors import InputError
 
 FORMATS = ("PNG", "JPEG")
-SHOWN = 10
-
-
-class BadPictureError(ValueError):
-    """Says what is wrong with one picture."""
 
 
 def decode_picture(source: Path | bytes, parameters: Pictures) -> Array:
     """Return one picture as uint8, ``(height, width, channels)``.
 
     Raises:
-        BadPictureError: If it is no PNG or JPEG, is damaged, or has too many pixels.
+        ItemError: ``bad_picture`` if it is no PNG or JPEG or is damaged, ``oversized_picture`` if
+            it has too many pixels, ``animated_picture`` if it has several frames.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with Image.open(stream, formats=FORMATS) as image:
             width, height = image.size
             if width * height > parameters.max_pixels:
-                raise BadPictureError(
-                    f"{width} x {height} pixels, more than `max_pixels` {parameters.max_pixels}"
+                raise ItemError(
+                    "oversized_picture",
+                    f"{width} x {height} pixels, more than `max_pixels` {parameters.max_pixels}",
                 )
+            frames = int(getattr(image, "n_frames", 1))
+            if frames > 1 and image.format == "PNG":
+                raise ItemError("animated_picture", f"{frames} frames, a picture has one")
             return _pixels(image, parameters)
-    except BadPictureError:
+    except ItemError:
         raise
     except Image.DecompressionBombError as error:
-        raise BadPictureError(f"far more pixels than `max_pixels`: {error}") from error
+        raise ItemError(
+            "oversized_picture", f"far more pixels than `max_pixels`: {error}"
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadPictureError(f"not a readable PNG or JPEG: {error}") from error
+        finding = "no such header" if isinstance(error, UnidentifiedImageError) else error
+        raise ItemError("bad_picture", f"not a readable PNG or JPEG: {finding}") from error
 
 
 def _pixels(image: Image.Image, parameters: Pictures) -> Array:
@@ -58,60 +64,61 @@ def _pixels(image: Image.Image, parameters: Pictures) -> Array:
     return pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
 
 
-class PictureCollector:
-    """Gathers pictures within the byte budget, and the bad ones with what is wrong."""
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A decoded picture, its name, and what else is known about it."""
 
-    def __init__(self, parameters: Pictures) -> None:
+    name: str
+    pixels: Array
+    facts: Any
+
+
+class PictureCollector:
+    """Gathers pictures within the byte budget, and refuses the bad ones."""
+
+    def __init__(self, parameters: Pictures, refusals: Refusals, working: Working) -> None:
         """Start empty."""
         self._parameters = parameters
-        self._pictures: list[Array] = []
-        self._bad: list[str] = []
+        self._refusals = refusals
+        self._working = working
+        self._pictures: list[_Picture] = []
         self._bytes = 0
 
-    def add(self, name: str, source: Path | bytes | None) -> None:
-        """Decode one picture; a bad one is remembered under ``name``.
+    def add(self, name: str, source: Path | bytes | None, facts: Any) -> None:
+        """Decode one picture, which is called ``name`` and of which ``facts`` are known.
 
         Raises:
             InputError: ``too_large`` when the decoded pictures exceed the budget.
         """
+        self._working(name)
         try:
             if source is None:
-                raise BadPictureError("the cell is empty")
-            picture = decode_picture(source, self._parameters)
-            if self._pictures and picture.shape != self._pictures[0].shape:
-                raise BadPictureError(
-                    f"{picture.shape[1]} x {picture.shape[0]} pixels, the first has "
-                    f"{self._pictures[0].shape[1]} x {self._pictures[0].shape[0]}; set `size`"
-                )
-        except BadPictureError as error:
-            self._bad.append(f"{name}: {error}")
+                raise ItemError("empty_cell", "there is no picture in the cell")
+            pixels = decode_picture(source, self._parameters)
+        except ItemError as error:
+            self._refusals.add(name, error)
             return
-        self._bytes += picture.nbytes
+        self._bytes += pixels.nbytes
         if self._bytes > self._parameters.max_bytes:
             raise over_budget("the pictures", self._bytes, self._parameters.max_bytes)
-        self._pictures.append(picture)
+        self._pictures.append(_Picture(name, pixels, facts))
 
-    def stacked(self) -> Array:
-        """Return all pictures, ``(n, height, width, channels)``.
+    def stacked(self) -> tuple[Array, list[str], list[Any]]:
+        """Return the pictures of the commonest size with their names and facts.
 
-        Raises:
-            InputError: ``bad_picture``, listing the bad ones, or ``empty``.
+        The others are refused as ``picture_size``. Without any picture the array has no rows.
         """
-        if self._bad:
-            raise InputError(
-                f"{len(self._bad)} pictures cannot be used: {_listed(self._bad)}; "
-                "repair or remove them.",
-                reason="bad_picture",
-            )
         if not self._pictures:
-            raise InputError(
-                "`source.parameters.path`: there is not a single PNG or JPEG picture.",
-                reason="empty",
-            )
-        return np.stack(self._pictures)
-
-
-def _listed(complaints: Sequence[str]) -> str:
-    more = len(complaints) - SHOWN
-    shown: Iterable[str] = complaints[:SHOWN]
-    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")
+            return np.zeros((0, 1, 1, 1), np.uint8), [], []
+        counts = Counter(picture.pixels.shape for picture in self._pictures)
+        height, width, channels = max(counts, key=lambda shape: counts[shape])
+        kept = []
+        for picture in self._pictures:
+            if picture.pixels.shape == (height, width, channels):
+                kept.append(picture)
+                continue
+            other = f"{picture.pixels.shape[1]} x {picture.pixels.shape[0]} pixels"
+            error = ItemError("picture_size", f"{other}, most have {width} x {height}; set `size`")
+            self._refusals.add(picture.name, error)
+        x = np.stack([picture.pixels for picture in kept])
+        return x, [picture.name for picture in kept], [picture.facts for picture in kept]

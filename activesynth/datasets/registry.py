@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from activesynth.domain.registry import Row
 
+_SOURCES = "activesynth.datasets.sources"
 _PARAMETERS = "activesynth.datasets.parameters"
 
 SOURCES: dict[str, Row] = {
     "digits": Row("activesynth.datasets.digits:DigitsSource"),
-    "npz": Row("activesynth.datasets.npz:NpzSource", f"{_PARAMETERS}:NpzParameters"),
-    "folder": Row("activesynth.datasets.folder:FolderSource", f"{_PARAMETERS}:FolderParameters"),
-    "parquet": Row(
-        "activesynth.datasets.parquet:ParquetSource", f"{_PARAMETERS}:ParquetParameters"
-    ),
+    "npz": Row(f"{_SOURCES}:NpzSource", f"{_PARAMETERS}:NpzParameters"),
+    "folder": Row(f"{_SOURCES}:FolderSource", f"{_PARAMETERS}:FolderParameters"),
+    "parquet": Row(f"{_SOURCES}:ParquetSource", f"{_PARAMETERS}:ParquetParameters"),
 }

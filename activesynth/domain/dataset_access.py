@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 
-from activesynth.domain.canonical import Array
+from activesynth.domain.canonical import Array, sha256
 from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.exchange import Refused
 from activesynth.domain.ports import ObjectStore
 from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
 from activesynth.errors import ConfigurationError
@@ -98,6 +99,47 @@ def write_quarantine(
     empty = np.zeros((len(ids), 0), np.uint8)
     unlabelled = np.full(len(ids), UNLABELLED, np.int64)
     return write_rows(objects, SampleSet(ids, empty, unlabelled, groups, {"reason": reasons}))
+
+
+def write_refused(objects: ObjectStore, items: Sequence[Refused]) -> tuple[ShardRef, ...]:
+    """Store items of a source that were left out, as a part of the quarantine.
+
+    They have no content to be named by; their id is made of name and reason.
+    """
+    if not items:
+        return ()
+    names, reasons, details = (
+        np.array([getattr(item, part) for item in items], np.str_)
+        for part in ("name", "reason", "detail")
+    )
+    ids = np.array([_refused_id(item) for item in items])
+    empty = np.zeros((len(items), 0), np.uint8)
+    columns = {"reason": reasons, "name": names, "detail": details}
+    unlabelled = np.full(len(items), UNLABELLED, np.int64)
+    return write_rows(objects, SampleSet(ids, empty, unlabelled, np.full(len(ids), ""), columns))
+
+
+def load_refused(objects: ObjectStore, manifest: DatasetManifest) -> list[Refused]:
+    """Read the items that were left out on the way to this version, ordered by name."""
+    items = [
+        Refused(*texts)
+        for ref in manifest.quarantine
+        for rows in [SampleSet.decode(objects.get(ref.blob))]
+        if "detail" in rows.columns
+        for texts in zip(
+            *(rows.columns[part].tolist() for part in ("name", "reason", "detail")), strict=True
+        )
+    ]
+    return sorted(items, key=lambda item: (item.name, item.reason))
+
+
+def without_known(items: Sequence[Refused], known: Container[str]) -> list[Refused]:
+    """Return the items whose refusal is not in a quarantine yet; ``known`` are its ids."""
+    return [item for item in items if _refused_id(item) not in known]
+
+
+def _refused_id(item: Refused) -> str:
+    return f"refused:{sha256(f'{item.name}|{item.reason}'.encode())[:24]}"
 
 
 def load_quarantine(objects: ObjectStore, manifest: DatasetManifest) -> frozenset[str]:

@@ -60,7 +60,8 @@ class DatasetManifest(Document):
     leave it out of the pool. ``synthetic`` holds accepted synthetic rows with the columns
     ``weight``, ``weakness``, ``generator``, ``seed`` and ``parents``. ``oracle`` holds the
     hidden labels of the pool where an experiment has them, and is read by annotators only.
-    ``quarantine`` holds the ids of rows that were read and kept out, with the column ``reason``;
+    ``quarantine`` holds the ids of rows that were read and kept out, with the column ``reason``,
+    and in shards of their own the items that could not be read, with ``name`` and ``detail`` too;
     ``refreshed`` is the logical date of the refresh that made this manifest.
     """
 

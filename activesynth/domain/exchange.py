@@ -148,14 +148,26 @@ class AnnotationTask:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """One item of a source that was left out: its name there, a stable code, what was found."""
+
+    name: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SourceData:
     """What a source holds: samples (``y`` -1 where unknown) and class names by label.
 
-    ``duplicates`` counts exact copies that were dropped; ``conflicts`` are the ids of kept rows
-    whose copies carried another label.
+    ``samples.columns`` holds what the source knows about each row as text, under
+    ``attribute.<name>``; the empty text is "unknown". ``duplicates`` counts exact copies that were
+    dropped; ``conflicts`` are the ids of kept rows whose copies carried another label; ``refused``
+    are the items that could not be used.
     """
 
     samples: SampleSet
     classes: tuple[str, ...]
     duplicates: int = 0
     conflicts: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = ()

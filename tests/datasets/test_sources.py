@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from activesynth.datasets import folder
+from activesynth.datasets.parameters import FolderParameters
 from activesynth.datasets.registry import SOURCES
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import SourceData
@@ -171,7 +173,7 @@ def test_an_npz_header_that_claims_more_than_is_there_is_refused(tmp_path: Path)
     with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
         archive.writestr("x.npy", buffer.getvalue() + b"few")
 
-    assert reason_of("npz", path=str(tmp_path / "d.npz")) == "unreadable"
+    assert reason_of("npz", path=str(tmp_path / "d.npz")) == "lying_header"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not really", b"\x93NUMPY"])
@@ -218,7 +220,7 @@ def test_a_folder_that_may_not_be_listed_is_told_and_never_left_out(
         os.seteuid(65534)
 
     with pytest.raises(InputError, match="cannot be read: Permission denied; let") as caught:
-        read("folder", path=str(ordinary_folder))
+        folder.read(FolderParameters(path=ordinary_folder), lambda _: None)
 
     assert caught.value.reason == "unreadable"
     assert repr(str(ordinary_folder / closed)) in str(caught.value)
@@ -260,8 +262,10 @@ def test_a_folder_resizes_and_colours_as_asked(tmp_path: Path) -> None:
 def test_pictures_of_different_sizes_need_a_target_size(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": make_pictures(1), "b": make_pictures(1, side=9)})
 
-    with pytest.raises(InputError, match="set `size`"):
+    with pytest.raises(InputError, match="set `size`") as caught:
         read("folder", path=str(tmp_path))
+
+    assert caught.value.reason == "too_many_refused"
 
 
 def test_every_bad_picture_is_listed(tmp_path: Path) -> None:
@@ -270,10 +274,29 @@ def test_every_bad_picture_is_listed(tmp_path: Path) -> None:
     (tmp_path / "b" / "text.jpg").write_bytes(b"not a picture")
     (tmp_path / "b" / "empty.png").write_bytes(b"")
 
-    with pytest.raises(InputError, match=r"3 pictures.*a/broken.png.*b/empty.png.*b/text.jpg") as e:
+    with pytest.raises(InputError, match=r"3 of 8.*a/broken.png.*b/empty.png.*b/text.jpg") as e:
         read("folder", path=str(tmp_path))
 
-    assert e.value.reason == "bad_picture"
+    assert e.value.reason == "too_many_refused"
+    assert e.value.field == "source.parameters.max_refused"
+
+
+def test_a_few_bad_pictures_are_left_out_and_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"a": make_pictures(20), "b": make_pictures(20, seed=1)})
+    (tmp_path / "a" / "broken.png").write_bytes(png(make_pictures(1, side=64)[0])[:200])
+    (tmp_path / "b" / "huge.png").write_bytes(huge_png())
+    (tmp_path / "b" / "other.png").write_bytes(png(make_pictures(1, side=9)[0]))
+    os.mkfifo(tmp_path / "b" / "pipe.png")
+
+    data = read("folder", path=str(tmp_path), mode="L")
+
+    assert len(data.samples) == 40
+    assert {(item.name, item.reason) for item in data.refused} == {
+        ("a/broken.png", "bad_picture"),
+        ("b/huge.png", "oversized_picture"),
+        ("b/other.png", "picture_size"),
+        ("b/pipe.png", "not_a_file"),
+    }
 
 
 @pytest.mark.parametrize("limit", [50_000_000, 10_000])
@@ -307,7 +330,7 @@ def test_groups_come_from_the_file_name(tmp_path: Path) -> None:
     data = read("folder", path=str(tmp_path), group_pattern=r"^(p\d)_")
 
     assert sorted(data.samples.groups) == ["p0", "p0", "p1", "p1"]
-    assert reason_of("folder", path=str(tmp_path), group_pattern="^(q)") == "bad_group"
+    assert reason_of("folder", path=str(tmp_path), group_pattern="^(q)") == "too_many_refused"
 
 
 @pytest.mark.parametrize("pattern", ["(", "p"])
@@ -366,8 +389,65 @@ def test_a_missing_column_and_a_damaged_file_are_named(tmp_path: Path) -> None:
     assert reason_of("parquet", path=str(tmp_path / "bad.parquet")) == "unreadable"
 
 
-def test_an_empty_cell_is_a_bad_picture(tmp_path: Path) -> None:
-    table = pa.table({"image": [png(make_pictures(1)[0]), None], "label": [0, 1]})
-    pq.write_table(table, tmp_path / "d.parquet")
+def test_bad_rows_of_a_parquet_file_are_left_out_and_listed(tmp_path: Path) -> None:
+    cells: list[bytes | None] = [png(picture) for picture in make_pictures(40)]
+    cells[3] = None
+    labels: list[Any] = [str(number % 2) for number in range(40)]
+    groups: list[Any] = [f"g{number}" for number in range(40)]
+    groups[5] = None
+    pq.write_table(
+        pa.table({"image": cells, "label": labels, "who": groups}), tmp_path / "d.parquet"
+    )
 
-    assert reason_of("parquet", path=str(tmp_path / "d.parquet")) == "bad_picture"
+    data = read("parquet", path=str(tmp_path / "d.parquet"), group="who")
+
+    assert len(data.samples) == 38
+    assert [(item.name, item.reason) for item in data.refused] == [
+        ("d.parquet row 3", "empty_cell"),
+        ("d.parquet row 5", "bad_group"),
+    ]
+
+
+def test_bad_rows_of_an_npz_are_left_out_and_listed(tmp_path: Path) -> None:
+    x, y = make_pictures(40).astype(np.int32), np.arange(40) % 2
+    x[7, 0, 0, 0], y[9] = 300, 5
+    write_npz(tmp_path / "d.npz", x, y, classes=np.array(["cat", "dog"]))
+
+    data = read("npz", path=str(tmp_path / "d.npz"))
+
+    assert len(data.samples) == 38
+    assert [(item.name, item.reason) for item in data.refused] == [
+        ("row 7", "bad_values"),
+        ("row 9", "bad_label"),
+    ]
+
+
+def test_attributes_of_an_npz_become_columns_of_texts(tmp_path: Path) -> None:
+    x, y = make_pictures(3), np.array([0, 1, 0])
+    write_npz(tmp_path / "d.npz", x, y, sex=np.array(["f", "m", ""]), age=np.array([61.0, 7, 8]))
+
+    data = read("npz", path=str(tmp_path / "d.npz"), attributes=["sex", "age"])
+
+    order = [data.samples.x.tolist().index(row.tolist()) for row in x]
+    assert data.samples.columns["attribute.sex"][order].tolist() == ["f", "m", ""]
+    assert data.samples.columns["attribute.age"][order].tolist() == ["61", "7", "8"]
+
+
+def test_attributes_of_a_parquet_file_are_further_columns(tmp_path: Path) -> None:
+    cells = [png(picture) for picture in make_pictures(2)]
+    rows = {"image": cells, "label": [0, 1], "scanner": ["x", None]}
+    pq.write_table(pa.table(rows), tmp_path / "d.parquet")
+
+    data = read("parquet", path=str(tmp_path / "d.parquet"), attributes=["scanner"])
+
+    assert sorted(data.samples.columns["attribute.scanner"].tolist()) == ["", "x"]
+    assert reason_of("parquet", path=str(tmp_path), attributes=["who"]) == "missing_column"
+
+
+def test_attributes_of_a_folder_come_from_the_path(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"a": make_pictures(2), "b/night": make_pictures(2, seed=1)})
+
+    data = read("folder", path=str(tmp_path), attributes=r"(?P<when>night)/|(?P<patient>p\d)_")
+
+    assert sorted(data.samples.columns["attribute.when"].tolist()) == ["", "", "night", "night"]
+    assert sorted(data.samples.columns["attribute.patient"].tolist()) == ["", "", "p0", "p1"]
