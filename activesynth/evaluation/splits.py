@@ -93,6 +93,7 @@ def draw_splits(
             f"only {int((counts.sum(1) > 0).sum())} groups that must stay together. Add data, "
             "lower `splits.near_duplicate`, or set the share to 0.",
             reason="too_few_groups",
+            field="splits",
         )
     if "pool" in splits:
         growing = [names.index(name) for name in GROWING if name in names]

@@ -28,6 +28,7 @@ class ImageModality:
                 f"`x`: images must be uint8 of shape (n, height, width, 1 or 3), got {x.dtype} "
                 f"{x.shape}; convert them when reading the source.",
                 reason="image_shape",
+                field="x",
             )
         sides = x.shape[1:3]
         if min(sides) < MIN_SIDE or max(sides) > MAX_SIDE:
@@ -35,6 +36,7 @@ class ImageModality:
                 f"`x`: image sides must be {MIN_SIDE} to {MAX_SIDE} pixels, got {sides}; "
                 "set the source's target size.",
                 reason="image_size",
+                field="source.parameters.size",
             )
 
     def generator_for(self, weakness_kind: str, chosen: str) -> str:

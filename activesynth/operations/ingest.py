@@ -9,13 +9,19 @@ import numpy as np
 
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.canonical import Array, derive_seed
-from activesynth.domain.dataset_access import write_oracle, write_quarantine, write_rows
+from activesynth.domain.dataset_access import (
+    write_oracle,
+    write_quarantine,
+    write_refused,
+    write_rows,
+)
 from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest
+from activesynth.domain.exchange import Refused, SourceData
 from activesynth.domain.platform import Platform
-from activesynth.domain.records import Bundle, VersionRow
+from activesynth.domain.records import Bundle, CampaignRecord, VersionRow
 from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
-from activesynth.errors import ConfigurationError
+from activesynth.errors import ConfigurationError, InputError
 from activesynth.evaluation.near_duplicates import unit_scaled
 from activesynth.evaluation.scarcity import limit_labels, long_tail, wrong_labels
 from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
@@ -39,6 +45,7 @@ class IngestResult:
         leaks: What splits share that they must not, a sentence each; empty when all is well.
         notice: What the edited campaign file asks for and an existing campaign cannot have, as a
             sentence for people; empty when there is nothing of the kind.
+        refused: Items of the source that could not be used and were left out.
     """
 
     version: str
@@ -49,6 +56,7 @@ class IngestResult:
     kept_out: Mapping[str, int] | None = None
     leaks: tuple[str, ...] = ()
     notice: str = ""
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +74,16 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
     result's ``notice`` tells where the config now says something else about drawing splits.
 
     Raises:
-        InputError: If the source cannot be read or is too small for the splits.
+        InputError: If the source cannot be read, has empty classes, or is too small for the
+            splits. Nothing is recorded then.
         ConflictError: If somebody else committed another root meanwhile.
     """
     before = _recorded(config.name, platform)
-    record = platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
-    if record.head is not None:
-        manifest = DatasetManifest.decode(platform.objects.get(record.head))
-        notice = "" if before is None else _notice(config, before)
-        return IngestResult(record.head, False, _sizes(manifest), notice=notice)
+    if before is not None and before.head is not None:
+        return _already_there(config, before, platform)
     platform.report("ingest", 0, 3)
     data = read_source(config, platform)
+    _refuse_empty_classes(data)
     platform.report("ingest", 1, 3)
     near_duplicate = config.splits.near_duplicate
     scaled = unit_scaled(data.samples.x)
@@ -95,7 +102,9 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         near_duplicate=near_duplicate,
     )
     platform.report("ingest", 2, 3)
-    manifest = _write(config, data.classes, samples, drawn, platform)
+    manifest = _write(config, data, samples, drawn, platform)
+    # Nothing of the campaign is on record before its data is whole: a refusal leaves nothing.
+    platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
     created = _commit(config.name, manifest, platform)
     platform.report("ingest", 3, 3)
     reasons, counts = np.unique(drawn.reasons[drawn.reasons != ""], return_counts=True)
@@ -107,15 +116,48 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         data.conflicts,
         dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
         tuple(found),
+        refused=data.refused,
     )
 
 
-def _recorded(campaign: str, platform: Platform) -> CampaignConfig | None:
-    """Return the config that the campaign had so far, None where it has none that can be read."""
+def _recorded(campaign: str, platform: Platform) -> CampaignRecord | None:
+    """Return the campaign as it is on record, None where it is not."""
     try:
-        return parse_campaign(platform.lineage.campaign(campaign).config, campaign)
+        return platform.lineage.campaign(campaign)
     except ConfigurationError:
         return None
+
+
+def _already_there(
+    config: CampaignConfig, before: CampaignRecord, platform: Platform
+) -> IngestResult:
+    """Record the config of a campaign whose data is in, and say what cannot follow it."""
+    record = platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
+    head = record.head or str(before.head)
+    manifest = DatasetManifest.decode(platform.objects.get(head))
+    try:
+        notice = _notice(config, parse_campaign(before.config, config.name))
+    except ConfigurationError:  # an older version of activesynth wrote what this one cannot read
+        notice = ""
+    return IngestResult(head, False, _sizes(manifest), notice=notice)
+
+
+def _refuse_empty_classes(data: SourceData) -> None:
+    """Refuse classes that nothing could be learnt of.
+
+    Raises:
+        InputError: ``empty_class``, naming them.
+    """
+    there = set(np.unique(data.samples.y).tolist())
+    empty = [name for code, name in enumerate(data.classes) if code not in there]
+    if empty:
+        raise InputError(
+            f"`source`: {len(empty)} of {len(data.classes)} classes have no labelled row: "
+            f"{empty[:5]}; give rows of them, or take them out of the class names (numbered "
+            "labels count from 0 without a gap).",
+            reason="empty_class",
+            field="source",
+        )
 
 
 def _notice(config: CampaignConfig, before: CampaignConfig) -> str:
@@ -152,7 +194,7 @@ def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array) -> _Drawn:
 
 def _write(
     config: CampaignConfig,
-    classes: tuple[str, ...],
+    data: SourceData,
     samples: SampleSet,
     drawn: _Drawn,
     platform: Platform,
@@ -170,12 +212,13 @@ def _write(
     out = drawn.reasons != ""
     manifest = DatasetManifest(
         modality=config.modality,
-        classes=classes,
+        classes=data.classes,
         parent=None,
         splits={name: write_rows(objects, rows) for name, rows in visible.items()},
         oracle=write_oracle(objects, hidden.ids[has_label], hidden.y[has_label]),
-        quarantine=write_quarantine(
-            objects, samples.ids[out], samples.groups[out], drawn.reasons[out]
+        quarantine=(
+            *write_quarantine(objects, samples.ids[out], samples.groups[out], drawn.reasons[out]),
+            *write_refused(objects, data.refused),
         ),
     )
     objects.put(manifest.encode())

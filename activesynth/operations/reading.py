@@ -27,6 +27,7 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
             f"`source`: {list(data.classes)} is the only class there is; a classifier needs two "
             "or more.",
             reason="too_few_classes",
+            field="source",
         )
     kept = first_rows(data.samples.ids, config.sampling.rows, config.seed)
     modality: Modality = platform.parts.create("modality", config.modality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,15 @@ from activesynth.domain.dataset_access import (
     load_oracle,
     load_quarantine,
     load_rows,
+    without_known,
     write_oracle,
     write_quarantine,
+    write_refused,
     write_rows,
 )
 from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.exchange import Refused
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, Event, VersionRow
 from activesynth.domain.samples import UNLABELLED, SampleSet
@@ -45,6 +48,8 @@ class RefreshResult:
         drift: Distance of the new rows from the head version.
         run_key: Deterministic id of the run to start now, or None where none is due. A repeated
             refresh of the same date names the same run, so starting it twice is harmless.
+        refused: Items of the source that could not be used and were left out. Alone they make no
+            version; a version made for new rows keeps those that were refused for the first time.
     """
 
     version: str
@@ -55,6 +60,7 @@ class RefreshResult:
     relabelled: int
     drift: Drift
     run_key: str | None
+    refused: tuple[Refused, ...] = ()
 
     @property
     def should_trigger(self) -> bool:
@@ -86,7 +92,7 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
     config = parse_campaign(record.config, f"campaign {campaign}")
     manifest = DatasetManifest.decode(platform.objects.get(record.head))
     held = _held(manifest, platform)
-    incoming = _incoming(config, manifest, platform)
+    incoming, refused = _incoming(config, manifest, platform)
     arrivals = sort_arrivals(incoming, held, config)
     drift = measure_drift(held.growing.x, held.unbiased_labels, arrivals.new, len(manifest.classes))
     if drift.largest > config.refresh.max_drift:
@@ -96,10 +102,12 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
             f"{drift.features:.3f}), the limit is {config.refresh.max_drift}; look at the new "
             "data, and raise the limit if the change is meant.",
             reason="drift",
+            field="refresh.max_drift",
         )
     version, created = record.head, False
     if len(arrivals.train) + len(arrivals.pool):
-        child = _written(manifest, arrivals, logical_date, platform)
+        newly_refused = without_known(refused, held.quarantine)
+        child = _written(manifest, arrivals, newly_refused, logical_date, platform)
         created = _commit(campaign, record.head, child, arrivals, platform)
         version, manifest = child.digest, child
     is_due = config.refresh.triggers_iteration and manifest.refreshed == logical_date
@@ -112,6 +120,7 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
         arrivals.relabelled,
         drift,
         f"{campaign}__refresh_{logical_date}" if is_due else None,
+        refused,
     )
 
 
@@ -121,8 +130,10 @@ def _held(manifest: DatasetManifest, platform: Platform) -> Held:
     return Held(splits, load_oracle(objects, manifest), load_quarantine(objects, manifest))
 
 
-def _incoming(config: CampaignConfig, manifest: DatasetManifest, platform: Platform) -> SampleSet:
-    """Read the source and number its labels as the manifest does."""
+def _incoming(
+    config: CampaignConfig, manifest: DatasetManifest, platform: Platform
+) -> tuple[SampleSet, tuple[Refused, ...]]:
+    """Read the source and number its labels as the manifest does; return what it refused, too."""
     data = read_source(config, platform)
     unknown = sorted(set(data.classes) - set(manifest.classes))
     used = {data.classes[label] for label in np.unique(data.samples.y) if label != UNLABELLED}
@@ -132,14 +143,20 @@ def _incoming(config: CampaignConfig, manifest: DatasetManifest, platform: Platf
             f"{list(manifest.classes)[:20]}. Correct the labels, or start a new campaign with "
             "all classes.",
             reason="new_class",
+            field="source",
         )
     position = {name: code for code, name in enumerate(manifest.classes)}
     codes = np.array([position.get(name, UNLABELLED) for name in data.classes] + [UNLABELLED])
-    return data.samples.with_labels(codes[data.samples.y])  # -1 reads the appended last entry
+    labels = codes[data.samples.y]  # -1 reads the appended last entry
+    return data.samples.with_labels(labels), data.refused
 
 
 def _written(
-    manifest: DatasetManifest, arrivals: Arrivals, logical_date: str, platform: Platform
+    manifest: DatasetManifest,
+    arrivals: Arrivals,
+    refused: Sequence[Refused],
+    logical_date: str,
+    platform: Platform,
 ) -> DatasetManifest:
     objects, splits = platform.objects, dict(manifest.splits)
     pool = arrivals.pool
@@ -158,7 +175,11 @@ def _written(
                 *manifest.oracle,
                 *write_oracle(objects, pool.ids[has_label], pool.y[has_label]),
             ),
-            "quarantine": (*manifest.quarantine, *_quarantined(out, platform)),
+            "quarantine": (
+                *manifest.quarantine,
+                *_quarantined(out, platform),
+                *write_refused(objects, refused),
+            ),
             "refreshed": logical_date,
         }
     )
