@@ -12,6 +12,7 @@ GIBIBYTE = 1 << 30
 MAX_PIXELS = 50_000_000
 Budget = Annotated[int, Field(ge=1024, le=1 << 40)]
 Side = Annotated[int, Field(ge=4, le=2048)]
+Shape = tuple[Side, Side] | tuple[Side, Side, Literal[1, 3]]
 Attributes = tuple[Annotated[str, Field(pattern=r"^[\w .-]{1,60}$")], ...]
 
 
@@ -108,7 +109,8 @@ class OpenmlParameters(Budgets):
 
     ``target`` is the column with the label, the dataset's own default target unless given;
     ``group`` and ``attributes`` name further columns that are no input. ``shape`` (height, width
-    and perhaps channels) makes pictures of rows of pixels.
+    and perhaps channels) makes pictures of rows of pixels; ``auto`` makes square grey ones where
+    rows are n x n whole numbers from 0 to 255, n at least 8, and null never makes any.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.()+,-]{0,99}$")]
@@ -116,7 +118,7 @@ class OpenmlParameters(Budgets):
     target: str | None = None
     group: str | None = None
     attributes: Attributes = ()
-    shape: tuple[Side, Side] | tuple[Side, Side, Literal[1, 3]] | None = None
+    shape: Shape | Literal["auto"] | None = "auto"
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

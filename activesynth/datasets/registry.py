@@ -12,4 +12,5 @@ SOURCES: dict[str, Row] = {
     "npz": Row(f"{_SOURCES}:NpzSource", f"{_PARAMETERS}:NpzParameters"),
     "folder": Row(f"{_SOURCES}:FolderSource", f"{_PARAMETERS}:FolderParameters"),
     "parquet": Row(f"{_SOURCES}:ParquetSource", f"{_PARAMETERS}:ParquetParameters"),
+    "openml": Row("activesynth.datasets.openml:OpenmlSource", f"{_PARAMETERS}:OpenmlParameters"),
 }
