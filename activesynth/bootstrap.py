@@ -77,7 +77,9 @@ def open_platform(
     if settings.database_url is None:
         raise ConfigurationError(
             "ACTIVESYNTH_DATABASE_URL is not set; start the embedded platform with "
-            "`activesynth up`, or name your own Postgres."
+            "`activesynth up`, or name your own Postgres.",
+            reason="missing_setting",
+            field="ACTIVESYNTH_DATABASE_URL",
         )
     fix_threads(settings.threads)
     fix_device(settings.device)

@@ -31,10 +31,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         application()(None if arguments is None else list(arguments), prog_name="activesynth")
     except ActiveSynthError as error:
         sys.stdout.flush()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error [{error.reason}]: {_shown(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _shown(error: Exception) -> str:
+    """Return a message without what could move the cursor or hide text."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in str(error)
+    )

@@ -31,7 +31,9 @@ def annotate(
         head = platform.lineage.campaign(campaign).head
         if head is None:
             raise ConfigurationError(
-                f"campaign {campaign!r} has no data yet; `activesynth run {campaign}` begins it."
+                f"campaign {campaign!r} has no data yet; `activesynth run {campaign}` begins it.",
+                reason="no_data",
+                field="campaign",
             )
         manifest = DatasetManifest.decode(platform.objects.get(head))
         count = annotate_in_terminal(

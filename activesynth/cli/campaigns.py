@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +15,10 @@ from activesynth.cli.session import connected, settings
 
 if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
+    from activesynth.domain.exchange import Refused
     from activesynth.domain.platform import Platform
+
+REFUSED_SHOWN = 10
 
 config = typer.Typer(help="Campaign files.", no_args_is_help=True)
 campaign = typer.Typer(help="Campaigns.", no_args_is_help=True)
@@ -74,13 +79,36 @@ def campaign_file(name: str) -> CampaignConfig:
     return read_campaign(settings().campaigns / f"{name}.yaml")
 
 
-def ingested(config: CampaignConfig, platform: Platform) -> None:
-    """Record the campaign, draw its splits where it has none, and say what cannot be drawn anew."""
-    from activesynth.operations.ingest import ingest
+def ingested(
+    config: CampaignConfig, platform: Platform, conf: Mapping[str, Any] | None = None
+) -> None:
+    """Record the campaign, draw its splits where it has none, and say what was left out.
 
+    Parts and parameters are checked first, as the trigger ``conf`` changes them: what cannot run
+    leaves no campaign behind.
+    """
+    from activesynth.config.trigger import apply_trigger
+    from activesynth.operations.ingest import ingest
+    from activesynth.steps.begin import check_parts
+
+    check_parts(platform.parts, apply_trigger(config, conf or {}))
     found = ingest(config, platform)
     if found.notice:
         notice(f"note: {found.notice}")
+    tell_refused(config.name, found.refused)
+
+
+def tell_refused(campaign: str, refused: Sequence[Refused]) -> None:
+    """Say how many items of the source were left out and why, with the first few by name."""
+    if not refused:
+        return
+    counts = Counter(item.reason for item in refused)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    notice(f"note: {len(refused)} items of the source were left out: {reasons}.")
+    for item in refused[:REFUSED_SHOWN]:
+        notice(f"  {item.name} [{item.reason}]: {item.detail}")
+    if len(refused) > REFUSED_SHOWN:
+        notice(f"  ... all of them: `activesynth show refused {campaign}`")
 
 
 def recorded_config(platform: Platform, name: str) -> CampaignConfig:

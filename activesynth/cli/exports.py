@@ -44,7 +44,10 @@ def version(
         chosen = digest or platform.lineage.campaign(campaign).head
         if chosen is None:
             raise ConfigurationError(
-                f"campaign {campaign!r} has no version yet; `activesynth run {campaign}` makes one."
+                f"campaign {campaign!r} has no version yet; `activesynth run {campaign}` makes "
+                "one.",
+                reason="no_data",
+                field="campaign",
             )
         rows = export_version(chosen, platform, folder, layout.value)
     if as_json:
@@ -71,7 +74,9 @@ def model(
         if chosen is None:
             raise ConfigurationError(
                 f"campaign {campaign!r} has no promoted model now: the gate refused the last one. "
-                f"`activesynth show models {campaign} --json` lists others; name one with --model."
+                f"`activesynth show models {campaign} --json` lists others; name one with --model.",
+                reason="no_model",
+                field="model",
             )
         export_model(chosen, platform, folder, campaign=campaign)
     if as_json:

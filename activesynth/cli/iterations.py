@@ -49,7 +49,7 @@ def run(
     from activesynth.steps import loop
 
     with connected() as platform:
-        ingested(config, platform)
+        ingested(config, platform, conf)
         ids = loop.run(platform, conf=conf)
         done = {IterationRef.parse(item).number for item in ids}
         if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from activesynth.cli.campaigns import campaign_file, ingested
+from activesynth.cli.campaigns import campaign_file, ingested, tell_refused
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.session import connected
 
@@ -37,6 +37,7 @@ def refresh(
         ingested(config, platform)
         day = (date or platform.clock.now()).strftime("%Y-%m-%d")
         found = read_again(campaign, day, platform)
+    tell_refused(campaign, found.refused)
     if as_json:
         print_json(asdict(found))
         return

@@ -39,6 +39,7 @@ SAMPLE = (
 )
 VERSIONS = ("depth", "ancestor", "origin", "iteration", "decision", "rows", "committed_at")
 DIAGNOSES = ("run_key", "recorded_at", "version", "model", "weaknesses", "first")
+REFUSED = ("name", "reason", "detail")
 COSTS = ("iteration", "step", "shards", "reused", "seconds", "device", "peak_memory_mb")
 
 RETRIEVED = ("iteration", "sample", "weakness_title", "distance", "label", "action", "annotator")
@@ -138,7 +139,9 @@ def sample(
         rows = platform.reader.sample(sample_id)
     if not rows:
         raise ConfigurationError(
-            f"no sample {sample_id!r}; `activesynth show samples CAMPAIGN` lists the ids."
+            f"no sample {sample_id!r}; `activesynth show samples CAMPAIGN` lists the ids.",
+            reason="unknown_sample",
+            field="sample",
         )
     print_rows(rows, as_json=as_json, empty="", columns=SAMPLE)
 
@@ -157,7 +160,9 @@ def lineage(
         rows = platform.reader.ancestry(start) if start else []
     if version and not rows:
         raise ConfigurationError(
-            f"no committed version {version!r}; `activesynth show lineage {campaign}` lists them."
+            f"no committed version {version!r}; `activesynth show lineage {campaign}` lists them.",
+            reason="unknown_version",
+            field="version",
         )
     empty = f"campaign {campaign!r} has no dataset version yet."
     print_rows(rows, as_json=as_json, empty=empty, columns=VERSIONS)
@@ -199,3 +204,19 @@ def costs(campaign: Campaign, as_json: AsJson = False) -> None:
         rows = platform.reader.step_costs(campaign)
     empty = f"campaign {campaign!r} has no recorded steps."
     print_rows(rows, as_json=as_json, empty=empty, columns=COSTS)
+
+
+@app.command("refused")
+def refused(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show the items of the source that were left out of the dataset, and why."""
+    from dataclasses import asdict
+
+    from activesynth.domain.dataset_access import load_refused
+    from activesynth.domain.documents import DatasetManifest
+
+    with connected(campaign) as platform:
+        head = platform.lineage.campaign(campaign).head
+        manifest = DatasetManifest.decode(platform.objects.get(head)) if head else None
+        items = load_refused(platform.objects, manifest) if manifest else []
+    empty = f"no item of campaign {campaign!r} was refused."
+    print_rows([asdict(item) for item in items], as_json=as_json, empty=empty, columns=REFUSED)

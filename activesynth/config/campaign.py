@@ -6,12 +6,20 @@ import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from activesynth.config.cron import check_schedule
 from activesynth.config.settings import Settings
 from activesynth.config.yaml_file import read_yaml
-from activesynth.domain.registry import describe
+from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +51,13 @@ class Part(Section):
 
     name: str
     parameters: dict[str, Any] = {}
+
+
+def _source_by_address(given: Any) -> Any:
+    """Read ``openml:<name>`` as what it is short for."""
+    if isinstance(given, str) and given.startswith("openml:"):
+        return {"name": "openml", "parameters": {"name": given.removeprefix("openml:")}}
+    return given
 
 
 class LabelNoise(Section):
@@ -247,7 +262,7 @@ class CampaignConfig(Section):
     task: Literal["classification"] = "classification"
     modality: str = "image"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    source: Part
+    source: Annotated[Part, BeforeValidator(_source_by_address)]
     sampling: Sampling = Sampling()
     splits: SplitShares = SplitShares()
     trainer: Part = Part(name="cnn")
@@ -273,11 +288,15 @@ def parse_campaign(document: Any, origin: str) -> CampaignConfig:
         ConfigurationError: Naming every wrong field with its value and what it should be.
     """
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{origin}: a campaign is a mapping of keys to values.")
+        raise ConfigurationError(
+            f"{origin}: a campaign is a mapping of keys to values.",
+            reason="not_a_mapping",
+            field="file",
+        )
     try:
         return CampaignConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigurationError(f"{origin}: {describe(error, '')}.") from error
+        raise invalid(origin, error) from error
 
 
 def read_campaign(path: Path) -> CampaignConfig:
@@ -292,13 +311,17 @@ def read_campaign(path: Path) -> CampaignConfig:
     except FileNotFoundError:
         there = sorted(p.stem for p in path.parent.glob("*.yaml"))
         raise ConfigurationError(
-            f"no campaign file {path}; there are: {', '.join(there) or 'none'}."
+            f"no campaign file {path}; there are: {', '.join(there) or 'none'}.",
+            reason="no_campaign_file",
+            field="campaign",
         ) from None
     config = parse_campaign(document, str(path))
     if config.name != path.stem:
         raise ConfigurationError(
             f"{path}: `name` is {config.name!r}, but the file is called {path.stem!r}; "
-            "make them equal."
+            "make them equal.",
+            reason="name_mismatch",
+            field="name",
         )
     return config
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from activesynth.domain.registry import describe
+from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
 
 
@@ -47,7 +47,6 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            wrong = ", ".join(f"ACTIVESYNTH_{item['loc'][0]}".upper() for item in error.errors())
-            raise ConfigurationError(
-                f"environment variables {wrong}: {describe(error, '')}."
-            ) from error
+            wrong = [f"ACTIVESYNTH_{item['loc'][0]}".upper() for item in error.errors()]
+            told = invalid(f"environment variables {', '.join(wrong)}", error)
+            raise ConfigurationError(str(told), reason=told.reason, field=wrong[0]) from error

@@ -8,8 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from activesynth.config.campaign import CampaignConfig, Section
-from activesynth.domain.registry import describe
-from activesynth.errors import ConfigurationError
+from activesynth.domain.registry import invalid
 
 Form = TypeVar("Form", bound=Section)
 
@@ -63,9 +62,7 @@ def _parse(form: type[Form], conf: Mapping[str, Any]) -> Form:
         return form.model_validate(given)
     except ValidationError as error:
         allowed = ", ".join(form.model_fields)
-        raise ConfigurationError(
-            f"trigger parameters: {describe(error, '')}; the fields are: {allowed}."
-        ) from error
+        raise invalid("trigger parameters", error, end=f"; the fields are: {allowed}.") from error
 
 
 def apply_trigger(config: CampaignConfig, overrides: Mapping[str, Any]) -> CampaignConfig:

@@ -43,7 +43,9 @@ class IterationRef:
         if not (campaign and number.isdigit() and fence.isdigit()):
             raise ConfigurationError(
                 f"iteration id {text!r} is not of the form campaign:number:fence; "
-                "take it from the output of `begin`."
+                "take it from the output of `begin`.",
+                reason="bad_iteration_id",
+                field="iteration",
             )
         return cls(campaign, int(number), int(fence))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,6 +46,11 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+SHOWN = 120
+_TYPES = ("_type", "_parsing", "_parsing_size", "int_from_float", "is_instance_of")
+_RANGES = ("greater_than", "less_than", "too_long", "too_short", "finite_number", "multiple_of")
+
+
 def group(kind: str) -> str:
     """Return the entry point group in which other packages offer parts of a kind."""
     return f"activesynth.{kind[:-1]}ies" if kind.endswith("y") else f"activesynth.{kind}s"
@@ -65,10 +71,46 @@ def _offered(kind: str, installed: EntryPoints) -> dict[str, Row]:
 def describe(error: ValidationError, prefix: str) -> str:
     """Say field, value and need of every complaint, one after the other."""
     return "; ".join(
-        f"`{'.'.join([prefix, *map(str, item['loc'])]).strip('.')}`: {item['msg']}, "
-        f"got {item['input']!r}"
-        for item in error.errors()
+        f"`{_field(item, prefix)}`: {item['msg']}, got {_shown(item['input'])}"
+        for item in error.errors(include_url=False)
     )
+
+
+def invalid(
+    origin: str, error: ValidationError, prefix: str = "", end: str = "."
+) -> ConfigurationError:
+    """Return our error for values that a model refused; reason and field are the first one's.
+
+    The reason is ``unknown_field``, ``missing_field``, ``wrong_type``, ``out_of_range`` or
+    ``bad_value``.
+    """
+    first = error.errors(include_url=False)[0]
+    return ConfigurationError(
+        f"{origin}: {describe(error, prefix)}{end}",
+        reason=_reason(str(first["type"])),
+        field=_field(first, prefix),
+    )
+
+
+def _field(item: Any, prefix: str) -> str:
+    return ".".join([prefix, *map(str, item["loc"])]).strip(".")
+
+
+def _reason(kind: str) -> str:
+    if kind in ("extra_forbidden", "missing"):
+        return {"extra_forbidden": "unknown_field", "missing": "missing_field"}[kind]
+    if kind.endswith(_TYPES):
+        return "wrong_type"
+    return "out_of_range" if kind.endswith(_RANGES) or kind.startswith(_RANGES) else "bad_value"
+
+
+def _shown(value: Any) -> str:
+    """Quote a value in few characters, however large it is and whatever is in it."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = SHOWN
+    short.maxlevel = 3
+    text = short.repr(value)
+    return text.encode("ascii", "backslashreplace").decode() if not text.isprintable() else text
 
 
 class Catalog:
@@ -112,14 +154,15 @@ class Catalog:
         if model is None:
             if parameters:
                 raise ConfigurationError(
-                    f"{kind} {name!r} takes no parameters, got {sorted(parameters)}; remove them."
+                    f"{kind} {name!r} takes no parameters, got {sorted(parameters)}; remove them.",
+                    reason="unknown_field",
+                    field=f"{kind}.parameters",
                 )
             return {}
         try:
             return model.model_validate(dict(parameters)).model_dump(mode="json")
         except ValidationError as error:
-            complaint = describe(error, f"{kind}.parameters")
-            raise ConfigurationError(f"{kind} {name!r}: {complaint}.") from error
+            raise invalid(f"{kind} {name!r}", error, f"{kind}.parameters") from error
 
     def create(self, kind: str, name: str, parameters: Mapping[str, Any] | None = None) -> Any:
         """Build the part called ``name`` with checked parameters.
@@ -140,12 +183,16 @@ class Catalog:
             row = self._rows[kind][name]
         except KeyError:
             raise ConfigurationError(
-                f"unknown {kind} {name!r}; there are: {', '.join(self.names(kind)) or 'none'}."
+                f"unknown {kind} {name!r}; there are: {', '.join(self.names(kind)) or 'none'}.",
+                reason="unknown_part",
+                field=f"{kind}.name",
             ) from None
         if len(row.packages) > 1:
             raise ConfigurationError(
                 f"{kind} {name!r} is offered by more than one package: {', '.join(row.packages)}; "
-                "uninstall all but one, or have one of them renamed."
+                "uninstall all but one, or have one of them renamed.",
+                reason="bad_part",
+                field=f"{kind}.name",
             )
         return row
 
@@ -164,7 +211,9 @@ class Catalog:
         except Exception as error:
             raise ConfigurationError(
                 f"{kind} {name!r} of package {row.packages[0]} cannot be loaded from "
-                f"{row.target!r}: {error!r}; repair or uninstall that package."
+                f"{row.target!r}: {error!r}; repair or uninstall that package.",
+                reason="bad_part",
+                field=f"{kind}.name",
             ) from error
         from activesynth.domain.promises import lacking
 
@@ -173,7 +222,9 @@ class Catalog:
             raise ConfigurationError(
                 f"{kind} {name!r} of package {row.packages[0]} lacks {', '.join(missing)}, which "
                 "activesynth/domain/ports.py asks for; add it, or use a release of that package "
-                "made for this one."
+                "made for this one.",
+                reason="bad_part",
+                field=f"{kind}.name",
             )
         return found
 

@@ -39,12 +39,16 @@ def make_engine(url: str) -> Engine:
     except ArgumentError:
         raise ConfigurationError(
             "ACTIVESYNTH_DATABASE_URL is not an address; write "
-            "postgresql+psycopg2://user:password@host:port/database."
+            "postgresql+psycopg2://user:password@host:port/database.",
+            reason="bad_address",
+            field="ACTIVESYNTH_DATABASE_URL",
         ) from None
     if parsed.drivername not in ("postgres", "postgresql", "postgresql+psycopg2"):
         raise ConfigurationError(
             f"ACTIVESYNTH_DATABASE_URL starts with {parsed.drivername!r}; lineage needs "
-            "postgresql+psycopg2://user:password@host:port/database."
+            "postgresql+psycopg2://user:password@host:port/database.",
+            reason="bad_address",
+            field="ACTIVESYNTH_DATABASE_URL",
         )
     options = " ".join(f"-c {name}={value}" for name, value in _SERVER_LIMITS.items())
     given = parsed.query.get("options", "")

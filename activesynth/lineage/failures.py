@@ -44,11 +44,17 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     summary = _summary(cause)
     if _is_passing(error, cause):
-        return TransientError(f"Postgres at {where} did not answer ({summary}); tried again later.")
+        return TransientError(
+            f"Postgres at {where} did not answer ({summary}); tried again later.",
+            reason="no_database",
+            field="ACTIVESYNTH_DATABASE_URL",
+        )
     if isinstance(cause, psycopg2.Error) and cause.pgcode in _NO_SCHEMA:
         return PlatformStateError(
             f"the database {where} lacks tables of this version ({summary}); "
-            "make them with `activesynth database upgrade`."
+            "make them with `activesynth database upgrade`.",
+            reason="not_migrated",
+            field="ACTIVESYNTH_DATABASE_URL",
         )
     if isinstance(cause, psycopg2.IntegrityError) and cause.pgcode == errorcodes.UNIQUE_VIOLATION:
         return AlreadyWrittenError(
@@ -60,7 +66,11 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
             "the detail names.",
             reason="lineage_row",
         )
-    return PlatformStateError(f"the database {where} refused a statement ({summary}).")
+    return PlatformStateError(
+        f"the database {where} refused a statement ({summary}).",
+        reason="database_refused",
+        field="ACTIVESYNTH_DATABASE_URL",
+    )
 
 
 def _is_passing(error: Exception, cause: object) -> bool:

@@ -30,7 +30,9 @@ def no_campaign(connection: Connection, name: str) -> ConfigurationError:
     """Return the error for a name that was never registered."""
     names = connection.execute(select(campaigns.c.name).order_by(campaigns.c.name)).scalars()
     return ConfigurationError(
-        f"no campaign {name!r} is registered; there are: {', '.join(names) or 'none'}."
+        f"no campaign {name!r} is registered; there are: {', '.join(names) or 'none'}.",
+        reason="unknown_campaign",
+        field="campaign",
     )
 
 
@@ -75,5 +77,7 @@ def check_fence(row: AnyRow, ref: IterationRef) -> None:
     if row.fence != ref.fence:
         raise ConflictError(
             f"iteration {ref.number} of campaign {ref.campaign!r} was taken over by run "
-            f"{row.run_key!r} (fence {row.fence}, yours is {ref.fence}); stop this run."
+            f"{row.run_key!r} (fence {row.fence}, yours is {ref.fence}); stop this run.",
+            reason="taken_over",
+            field="iteration",
         )

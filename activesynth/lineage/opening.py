@@ -63,7 +63,9 @@ def open_iteration(
             f"({active.state} since {active.opened_at:%Y-%m-%d %H:%M} UTC); wait until it ends, "
             "or, if its run is dead, give it up by `activesynth iteration fail "
             f'{campaign}:{active.number}:{active.fence} --reason "its run is dead"` and start '
-            f"{run_key!r} again."
+            f"{run_key!r} again.",
+            reason="iteration_open",
+            field="campaign",
         )
     changes = {"run_key": run_key, "overrides": plain(overrides)}
     _restart(connection, head, active, {**changes, "config_version": head.config_version})
@@ -94,7 +96,9 @@ def resume_iteration(connection: Connection, ref: IterationRef, state: str) -> A
         raise ConflictError(
             f"iteration {ref.number} of campaign {ref.campaign!r} failed ({row.failure}), and the "
             f"dataset has moved on since; start run {row.run_key!r} again from `begin`, or "
-            "trigger the campaign again."
+            "trigger the campaign again.",
+            reason="head_moved",
+            field="iteration",
         )
     if row.state not in ("committed", state):
         _change(connection, row, {"state": state, "failure": None})
@@ -141,7 +145,9 @@ def _restart(connection: Connection, head: AnyRow, row: AnyRow, changes: dict[st
 def _start_point(head: AnyRow) -> dict[str, Any]:
     if head.head is None:
         raise ConfigurationError(
-            f"campaign {head.name!r} has no dataset version yet; ingest its source first."
+            f"campaign {head.name!r} has no dataset version yet; ingest its source first.",
+            reason="no_data",
+            field="campaign",
         )
     return {"parent": head.head, "parent_model": head.head_model, "branches": head.branches}
 

@@ -132,5 +132,9 @@ class PostgresAnnotationQueue:
             row = lock_item(connection, item)
             version = connection.execute(query).scalar_one_or_none()
             if version is None:
-                raise ConflictError(f"{annotator!r} has no answer to item {item!r} to take back.")
+                raise ConflictError(
+                    f"{annotator!r} has no answer to item {item!r} to take back.",
+                    reason="nothing_to_undo",
+                    field="item",
+                )
             append(connection, row, "undo", None, annotator, undoes=version)

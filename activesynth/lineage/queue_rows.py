@@ -105,11 +105,17 @@ def lock_item(connection: Connection, item: str) -> AnyRow:
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise ConfigurationError(f"there is no annotation item {item!r}; load the queue again.")
+        raise ConfigurationError(
+            f"there is no annotation item {item!r}; load the queue again.",
+            reason="unknown_item",
+            field="item",
+        )
     if row.state == "committed":
         raise ConflictError(
             f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
-            f"{item!r} takes no more answers; load the queue again."
+            f"{item!r} takes no more answers; load the queue again.",
+            reason="item_closed",
+            field="item",
         )
     return row
 
@@ -131,7 +137,9 @@ def check_version(item: AnyRow, annotation: Annotation) -> None:
     if item.version != annotation.item_version:
         raise ConflictError(
             f"item {item.id!r} was answered in between (it is at version {item.version}, the "
-            f"answer is to version {annotation.item_version}); load it again and decide anew."
+            f"answer is to version {annotation.item_version}); load it again and decide anew.",
+            reason="stale_answer",
+            field="item",
         )
 
 

@@ -12,7 +12,10 @@ from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, Recorded
 from activesynth.lineage import integrity
 from activesynth.lineage.engine import Database
 
-_CAMPAIGNS = "SELECT * FROM activesynth.campaign_progress ORDER BY campaign"
+# A campaign without data is a first run that was cut off: nothing of it counts yet.
+_CAMPAIGNS = """
+    SELECT * FROM activesynth.campaign_progress WHERE head IS NOT NULL ORDER BY campaign
+"""
 _ITERATIONS = """
     SELECT i.campaign, i.number AS iteration, i.run_key, i.decision, i.reason, i.parent, i.version,
            i.next_run, i.overrides, i.config_version, i.fence, i.opened_at, i.committed_at,

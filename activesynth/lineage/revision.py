@@ -33,7 +33,9 @@ def check_tables(url: str) -> None:
     if found is not None and found > NEWEST:
         raise PlatformStateError(
             f"the tables in {database.where} are those of a newer activesynth (revision {found}, "
-            f"this one knows {NEWEST}); update activesynth, or name another database."
+            f"this one knows {NEWEST}); update activesynth, or name another database.",
+            reason="newer_tables",
+            field="ACTIVESYNTH_DATABASE_URL",
         )
     problem = (
         "has no tables of activesynth yet; make them"
@@ -42,7 +44,9 @@ def check_tables(url: str) -> None:
         "bring them up to date"
     )
     raise PlatformStateError(
-        f"the database {database.where} {problem} with `activesynth database upgrade`."
+        f"the database {database.where} {problem} with `activesynth database upgrade`.",
+        reason="not_migrated",
+        field="ACTIVESYNTH_DATABASE_URL",
     )
 
 

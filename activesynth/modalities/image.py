@@ -36,7 +36,7 @@ class ImageModality:
                 f"`x`: image sides must be {MIN_SIDE} to {MAX_SIDE} pixels, got {sides}; "
                 "set the source's target size.",
                 reason="image_size",
-                field="source.parameters.size",
+                field="x",
             )
 
     def generator_for(self, weakness_kind: str, chosen: str) -> str:

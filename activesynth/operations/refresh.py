@@ -82,12 +82,16 @@ def refresh(campaign: str, logical_date: str, platform: Platform) -> RefreshResu
     if not _DATE.fullmatch(logical_date):
         raise ConfigurationError(
             f"logical date {logical_date!r} must be 1 to 64 letters, digits and any of _.:+-, "
-            "for instance 2026-09-01; it becomes part of the run's id."
+            "for instance 2026-09-01; it becomes part of the run's id.",
+            reason="bad_date",
+            field="date",
         )
     record = platform.lineage.campaign(campaign)
     if record.head is None:
         raise ConfigurationError(
-            f"campaign {campaign!r} has no dataset version yet; ingest it before refreshing."
+            f"campaign {campaign!r} has no dataset version yet; ingest it before refreshing.",
+            reason="no_data",
+            field="campaign",
         )
     config = parse_campaign(record.config, f"campaign {campaign}")
     manifest = DatasetManifest.decode(platform.objects.get(record.head))

@@ -143,18 +143,24 @@ def _refuse_overspending(platform: Platform, config: CampaignConfig, done: int) 
         raise ConfigurationError(
             f"campaign {campaign!r} has used {spent:.1f} minutes and another iteration takes "
             f"about {expected or 0.0:.1f}, over `loop.max_minutes` = {loop.max_minutes:g}; raise "
-            "it to go on."
+            "it to go on.",
+            reason="max_minutes",
+            field="loop.max_minutes",
         )
     if done >= loop.max_iterations:
         raise ConfigurationError(
             f"campaign {campaign!r} has done {done} iterations, and `loop.max_iterations` is "
-            f"{loop.max_iterations}; raise it to go on."
+            f"{loop.max_iterations}; raise it to go on.",
+            reason="max_iterations",
+            field="loop.max_iterations",
         )
     wanted = labels_bought(platform, campaign) + config.selection.labels
     if config.selection.labels and wanted > loop.max_labels:
         raise ConfigurationError(
             f"campaign {campaign!r} would have bought {wanted} labels after this iteration, over "
-            f"`loop.max_labels` = {loop.max_labels}; raise it, or ask for fewer labels."
+            f"`loop.max_labels` = {loop.max_labels}; raise it, or ask for fewer labels.",
+            reason="max_labels",
+            field="loop.max_labels",
         )
 
 

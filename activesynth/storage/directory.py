@@ -121,7 +121,9 @@ class DirectoryObjectStore:
         except OSError as error:
             raise PlatformStateError(
                 f"object store {self._root}: {error.strerror} at {path}; free space or correct "
-                "the owner and mode of that folder, then run again."
+                "the owner and mode of that folder, then run again.",
+                reason="store_folder",
+                field="ACTIVESYNTH_OBJECTS_URL",
             ) from error
 
 

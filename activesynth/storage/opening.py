@@ -32,7 +32,9 @@ def open_store(settings: Settings, effects: Effects) -> ObjectStore:
         return _open_s3(settings, address.netloc, unquote(address.path).strip("/"), effects)
     raise ConfigurationError(
         f"ACTIVESYNTH_OBJECTS_URL is {settings.objects_url!r}; it must be file:///folder or "
-        "s3://bucket/prefix, or unset for a folder under ACTIVESYNTH_HOME."
+        "s3://bucket/prefix, or unset for a folder under ACTIVESYNTH_HOME.",
+        reason="bad_address",
+        field="ACTIVESYNTH_OBJECTS_URL",
     )
 
 
@@ -53,7 +55,9 @@ def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> 
         absent = [name for name, value in needed.items() if not value]
         raise ConfigurationError(
             f"objects are at s3://{bucket}, but {', '.join(absent)} is not set; set all of "
-            f"{', '.join(needed)}."
+            f"{', '.join(needed)}.",
+            reason="missing_setting",
+            field=absent[0],
         )
     _tried(
         "ACTIVESYNTH_OBJECTS_URL",
@@ -91,4 +95,6 @@ def _tried(variable: str, value: object, attempt: Callable[[], Opened], advice: 
     try:
         return attempt()
     except ValueError as error:
-        raise ConfigurationError(f"{variable} is {value!r}: {error}; {advice}.") from error
+        raise ConfigurationError(
+            f"{variable} is {value!r}: {error}; {advice}.", reason="bad_address", field=variable
+        ) from error

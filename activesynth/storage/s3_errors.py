@@ -41,12 +41,16 @@ def explained(error: Exception, place: str) -> ActiveSynthError:
     """Return our error for a failure of the server at ``place`` (endpoint and bucket)."""
     if _is_passing(error):
         return TransientError(
-            f"object store {place} did not answer ({_summary(error)}); the task is tried again."
+            f"object store {place} did not answer ({_summary(error)}); the task is tried again.",
+            reason="no_store",
+            field="ACTIVESYNTH_S3_ENDPOINT",
         )
     return ConfigurationError(
         f"object store {place} refused the request ({_summary(error)}); check "
         "ACTIVESYNTH_OBJECTS_URL, ACTIVESYNTH_S3_ENDPOINT, ACTIVESYNTH_S3_ACCESS_KEY, "
-        "ACTIVESYNTH_S3_SECRET_KEY, ACTIVESYNTH_S3_SECURE and ACTIVESYNTH_S3_REGION."
+        "ACTIVESYNTH_S3_SECRET_KEY, ACTIVESYNTH_S3_SECURE and ACTIVESYNTH_S3_REGION.",
+        reason="store_refused",
+        field="ACTIVESYNTH_S3_ACCESS_KEY",
     )
 
 

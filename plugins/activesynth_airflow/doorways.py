@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from activesynth.config.campaign import CampaignConfig, read_campaign
 from activesynth.config.settings import Settings
-from activesynth.config.trigger import parse_diagnosis, parse_trigger
+from activesynth.config.trigger import apply_trigger, parse_diagnosis, parse_trigger
+from activesynth.domain.exchange import Refused
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef
 from activesynth.errors import ConflictError, WaitingForPeople
@@ -17,10 +19,11 @@ from activesynth.operations.diagnose import diagnose
 from activesynth.operations.ingest import ingest
 from activesynth.operations.refresh import RefreshResult, refresh
 from activesynth.steps.annotate import annotate
-from activesynth.steps.begin import begin
+from activesynth.steps.begin import begin, check_parts
 from activesynth_airflow.platform import open_platform
 
 logger = logging.getLogger(__name__)
+REFUSED_SHOWN = 20
 
 
 def begin_iteration(run_id: str, params: dict[str, Any]) -> str:
@@ -28,15 +31,29 @@ def begin_iteration(run_id: str, params: dict[str, Any]) -> str:
     with open_platform() as platform:
         trigger = parse_trigger(params)
         config = read_campaign(Settings.read().campaigns / f"{trigger.campaign}.yaml")
-        _ingest(config, platform)
+        _ingest(apply_trigger(config, trigger.model_dump()), config, platform)
         return begin(run_id, params, platform)
 
 
-def _ingest(config: CampaignConfig, platform: Platform) -> None:
-    """Ingest once, and log what an edited campaign file asks for in vain."""
-    notice = ingest(config, platform).notice
-    if notice:
-        logger.warning(notice)
+def _ingest(as_run: CampaignConfig, config: CampaignConfig, platform: Platform) -> None:
+    """Check all parts, ingest once, and log what was left out or is asked for in vain."""
+    check_parts(platform.parts, as_run)
+    found = ingest(config, platform)
+    if found.notice:
+        logger.warning(found.notice)
+    _log_refused(config.name, found.refused)
+
+
+def _log_refused(campaign: str, refused: Sequence[Refused]) -> None:
+    for item in refused[:REFUSED_SHOWN]:
+        logger.warning("left out %s [%s]: %s", item.name, item.reason, item.detail)
+    if refused:
+        logger.warning(
+            "%d items of the source were left out; `activesynth show refused %s` lists those that "
+            "the dataset knows of",
+            len(refused),
+            campaign,
+        )
 
 
 def are_answers_in(iteration_id: str) -> bool:
@@ -83,14 +100,16 @@ def refresh_campaign(campaign: str, logical_date: str) -> RefreshResult:
     """
     with open_platform() as platform:
         config = read_campaign(Settings.read().campaigns / f"{campaign}.yaml")
-        _ingest(config, platform)
+        _ingest(config, config, platform)
         try:
-            return refresh(campaign, logical_date, platform)
+            done = refresh(campaign, logical_date, platform)
         except ConflictError as error:
             logger.warning(
                 "%s The dataset stays as it is; the next refresh takes the new rows in.", error
             )
             raise AirflowSkipException("somebody else holds the campaign") from None
+        _log_refused(campaign, done.refused)
+        return done
 
 
 def diagnose_campaign(run_id: str, params: dict[str, Any]) -> str:

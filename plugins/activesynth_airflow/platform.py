@@ -22,15 +22,16 @@ def open_platform() -> Iterator[Platform]:
     """Give a task its platform.
 
     A :class:`TransientError` passes on, so Airflow retries. What needs a person (bad input, bad
-    configuration, a lost race, corrupt bytes) fails the task at once, with the message alone.
+    configuration, a lost race, corrupt bytes) fails the task at once, with reason code and message
+    alone.
     """
     try:
         with open_ports(report=LogReport()) as platform:
             yield platform
-    except (TransientError, WaitingForPeople):
-        raise
+    except (TransientError, WaitingForPeople) as error:
+        raise error from None
     except ActiveSynthError as error:
-        raise AirflowFailException(str(error)) from None
+        raise AirflowFailException(f"[{error.reason}] {error}") from None
 
 
 class LogReport:

@@ -53,7 +53,7 @@ def test_a_misspelt_field_is_one_line_without_traceback(
     assert code == errors.ConfigurationError.exit_code
     assert "`sede`" in shown.err
     assert "Traceback" not in shown.err
-    assert shown.err.startswith("error: ")
+    assert shown.err.startswith("error [unknown_field]: ")
     assert shown.err.count("\n") == 1
     assert shown.out == ""
 
