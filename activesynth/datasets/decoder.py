@@ -28,8 +28,8 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> int:
     """Answer one request; the exit code is 0 wherever there is an answer."""
-    _end_with_parent()
     request = json.loads(sys.stdin.buffer.read())
+    _end_with(request["parent"])
     module, _, function = str(request["reader"]).partition(":")
     reader = getattr(import_module(module), function)
     parameters_module, _, parameters_class = str(request["parameters_model"]).partition(":")
@@ -45,7 +45,7 @@ def main() -> int:
         answer = {"reason": error.reason, "field": error.field, "message": str(error)}
     except MemoryError:
         answer = {"reason": "decoder_memory"}
-    answer["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    answer["peak_mb"] = _peak_mb()
     with os.fdopen(request["answer"], "w", closefd=False) as file:
         json.dump(answer, file)
     return 0
@@ -64,9 +64,8 @@ class _Working:
         os.pwrite(self._descriptor, text.ljust(WORKING_BYTES), 0)
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Have the kernel end this process when the one that waits for it is killed."""
-    parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)
@@ -87,6 +86,13 @@ def _confine(limits: Mapping[str, int]) -> None:
 def _address_space() -> int:
     with open("/proc/self/statm") as file:  # noqa: PTH123 - one read of a kernel file
         return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def _peak_mb() -> int:
+    """Return the most memory this program held; ``ru_maxrss`` would count its parent's, too."""
+    with open("/proc/self/status") as file:  # noqa: PTH123 - one read of a kernel file
+        sizes = dict(line.split(":", 1) for line in file)
+    return int(sizes["VmHWM"].split()[0]) // 1024
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
     ):
         model = type(parameters)
         document = {
+            "parent": os.getpid(),
             "reader": reader,
             "parameters_model": f"{model.__module__}:{model.__qualname__}",
             "parameters": parameters.model_dump(mode="json"),

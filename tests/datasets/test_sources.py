@@ -433,6 +433,16 @@ def test_attributes_of_an_npz_become_columns_of_texts(tmp_path: Path) -> None:
     assert data.samples.columns["attribute.age"][order].tolist() == ["61", "7", "8"]
 
 
+def test_a_name_in_a_message_is_printable_and_short(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"a": make_pictures(20), "b": make_pictures(20, seed=1)})
+    (tmp_path / "a" / ("\x1b[2J" + "x" * 200 + "\n.png")).write_bytes(b"")
+
+    (item,) = read("folder", path=str(tmp_path)).refused
+
+    assert item.name.isprintable()
+    assert len(item.name) <= 200
+
+
 def test_attributes_of_a_parquet_file_are_further_columns(tmp_path: Path) -> None:
     cells = [png(picture) for picture in make_pictures(2)]
     rows = {"image": cells, "label": [0, 1], "scanner": ["x", None]}

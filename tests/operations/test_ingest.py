@@ -12,6 +12,7 @@ from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.dataset_access import (
     load_oracle,
     load_quarantine,
+    load_refused,
     load_rows,
     load_split,
     write_rows,
@@ -292,3 +293,35 @@ def test_a_campaign_that_never_got_data_draws_its_splits_by_the_edited_file(
 
     assert result.created
     assert result.notice == ""
+
+
+def test_a_refused_source_leaves_no_campaign_and_no_blob(tmp_path: Path) -> None:
+    objects, lineage = MemoryObjects(), MemoryLineage()
+    write_npz(tmp_path / "d.npz", make_pictures(60), np.arange(60) % 2 + 1)
+
+    with pytest.raises(InputError, match="no labelled row") as caught:
+        ingest(make_config(tmp_path / "d.npz"), make_platform(objects=objects, lineage=lineage))
+
+    assert caught.value.reason == "empty_class"
+    assert (lineage.records, objects.blobs) == ({}, {})
+
+
+def test_refused_items_are_kept_with_the_version_and_attributes_with_the_rows(
+    tmp_path: Path,
+) -> None:
+    x, y = make_pictures(300).astype(np.int32), np.arange(300) % 3
+    x[5, 0, 0, 0] = 999
+    write_npz(tmp_path / "d.npz", x, y, sex=np.array(["f", "m"])[np.arange(300) % 2])
+    parameters = {"path": str(tmp_path / "d.npz"), "attributes": ["sex"]}
+    config = make_config(source={"name": "npz", "parameters": parameters})
+    objects = MemoryObjects()
+
+    result = ingest(config, make_platform(objects=objects))
+
+    manifest = manifest_of(objects, result.version)
+    assert [(item.name, item.reason) for item in result.refused] == [("row 5", "bad_values")]
+    assert tuple(load_refused(objects, manifest)) == result.refused
+    assert sum(result.rows.values()) == 299
+    for name in SPLITS:
+        column = load_split(objects, manifest, name).columns["attribute.sex"]
+        assert set(column.tolist()) <= {"f", "m"}

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from activesynth.config.campaign import CampaignConfig, parse_campaign
+from activesynth.config.campaign import CampaignConfig, Part, parse_campaign
 from activesynth.domain.canonical import Array, content_id
-from activesynth.domain.dataset_access import load_oracle, load_split
+from activesynth.domain.dataset_access import load_oracle, load_refused, load_split
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.errors import ConfigurationError, ConflictError, InputError
@@ -290,3 +290,28 @@ def test_a_campaign_without_data_is_named(tmp_path: Path) -> None:
 def test_a_date_that_fits_no_run_id_is_refused(campaign: Campaign, date: str) -> None:
     with pytest.raises(ConfigurationError, match="logical date"):
         refresh("toy", date, campaign.platform)
+
+
+def test_refused_items_and_attributes_go_through_a_refresh(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path)
+    sex = np.array(["f", "m"])[np.arange(420) % 2]
+    parameters = {"path": str(campaign.path), "attributes": ["sex"]}
+    config = campaign.config().model_copy(
+        update={"source": Part(name="npz", parameters=parameters)}
+    )
+    x = X.astype(np.int32)
+    x[3, 0, 0, 0] = x[405, 0, 0, 0] = 999
+    campaign.offer(x[:400], Y[:400], sex=sex[:400])
+    ingest(config, campaign.platform)
+    campaign.offer(x, Y, sex=sex)
+
+    result = refresh("toy", "2026-09-01", campaign.platform)
+    again = refresh("toy", "2026-09-02", campaign.platform)
+
+    assert [item.name for item in result.refused] == ["row 3", "row 405"]
+    assert again.version == result.version
+    kept = [item.name for item in load_refused(campaign.objects, campaign.head())]
+    assert kept == ["row 3", "row 405"]
+    train = load_split(campaign.objects, campaign.head(), "train")
+    assert set(train.columns["attribute.sex"].tolist()) == {"f", "m"}
+    assert len(train) > 19
