@@ -10,7 +10,7 @@ FAMILIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench damage faults clean
+.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found,
 faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks; FAMILIES=kills,zombies for some
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.:plugins:tests $(BIN)/python \
 	  tests/faults/fault_program.py $(if $(FAMILIES),--families "$(FAMILIES)")
+
+bad-inputs: $(VENV)/.development ## Print the catalogue of bad inputs and how each is answered
+	@PYTHONPATH=tests $(BIN)/python -m bad_inputs
 
 clean: down ## Remove the environment and the embedded platform's state
 	rm -rf $(VENV) .activesynth
