@@ -204,7 +204,7 @@ def _write(
     pool = samples.take(drawn.splits["pool"])
     visible = {name: samples.take(rows) for name, rows in drawn.splits.items()}
     visible["pool"] = pool.with_labels(np.full(len(pool), UNLABELLED))
-    visible["train"] = _with_noise(config, classes, visible["train"])
+    visible["train"] = _with_noise(config, data.classes, visible["train"])
     # Where labels are wrong on purpose, the oracle knows the truth of train as well.
     told = [pool, samples.take(drawn.splits["train"])] if _is_noisy(config) else [pool]
     hidden = concatenate(told)
