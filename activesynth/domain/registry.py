@@ -56,10 +56,10 @@ def group(kind: str) -> str:
     return f"activesynth.{kind[:-1]}ies" if kind.endswith("y") else f"activesynth.{kind}s"
 
 
-def _offered(kind: str, installed: EntryPoints) -> dict[str, Row]:
-    """Return what installed packages offer, importing nothing of them."""
+def _offered(entries: EntryPoints) -> dict[str, Row]:
+    """Return what installed packages offer of one kind, importing nothing of them."""
     found: dict[str, dict[str, str]] = {}
-    for entry in installed.select(group=group(kind)):
+    for entry in entries:
         package = "an unnamed package" if entry.dist is None else entry.dist.name
         found.setdefault(entry.name, {})[package] = entry.value
     return {
@@ -126,7 +126,7 @@ class Catalog:
         self._rows: dict[str, dict[str, Row]] = {kind: dict(tables.get(kind, {})) for kind in KINDS}
         installed = entry_points()  # reads every installed distribution: a tenth of a second
         for kind in KINDS:
-            for name, row in _offered(kind, installed).items():
+            for name, row in _offered(installed.select(group=group(kind))).items():
                 if name in self._rows[kind]:
                     logger.warning(
                         "%s %r of %s is left out: a built-in %s has that name; rename the entry "

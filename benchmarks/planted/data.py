@@ -16,7 +16,7 @@ from activesynth.domain.exchange import TrainingSet
 from activesynth.domain.samples import SampleSet
 from activesynth.models.cnn import CnnTrainer
 from activesynth.models.parameters import AugmentParameters, CnnParameters
-from activesynth.models.predictor import CnnPredictor
+from activesynth.models.predictor import EnsemblePredictor
 from activesynth.perturbations.image import apply
 
 CORRUPTIONS = ("blur", "noise", "rotation", "occlusion", "shadow", "contrast")
@@ -87,7 +87,9 @@ def rows_of(pictures: Pictures, rows: Array) -> Pictures:
     return replace(pictures, x=pictures.x[rows], y=pictures.y[rows])
 
 
-def fitted(data: Pictures, seed: int, *, rows: int, steps: int = PARAMETERS.steps) -> CnnPredictor:
+def fitted(
+    data: Pictures, seed: int, *, rows: int, steps: int = PARAMETERS.steps
+) -> EnsemblePredictor:
     """Fit a small real ensemble; copies of one of the ``rows`` first rows share its group."""
     count = len(data.y)
     groups = (np.arange(count) % rows).astype(str)

@@ -14,7 +14,7 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.evaluation.splits import halves
 from activesynth.index.faiss_index import FaissIndex
-from activesynth.models.predictor import CnnPredictor
+from activesynth.models.predictor import EnsemblePredictor
 from activesynth.perturbations.image import apply
 from activesynth.uncertainty.scores import (
     ensemble_variance,
@@ -58,7 +58,9 @@ def surroundings(train_x: Array, pool_x: Array, guide_x: Array, seed: int) -> Su
     )
 
 
-def look(predictor: CnnPredictor, guide: Pictures, around: Surroundings, seed: int) -> Evidence:
+def look(
+    predictor: EnsemblePredictor, guide: Pictures, around: Surroundings, seed: int
+) -> Evidence:
     """Return what the model does on guide, clean and corrupted."""
     draws = predictor.draws(guide.x, passes=PASSES, seed=seed)
     ids = np.arange(len(guide.y)).astype(str)
@@ -76,13 +78,13 @@ def look(predictor: CnnPredictor, guide: Pictures, around: Surroundings, seed: i
     )
 
 
-def predicted(predictor: CnnPredictor, copies: Sequence[Array]) -> Array:
+def predicted(predictor: EnsemblePredictor, copies: Sequence[Array]) -> Array:
     """Return the model's probabilities on each copy of the rows, ``(copies, n, classes)``."""
     return np.stack([predictor.predict_proba(copy) for copy in copies])
 
 
 def harshly(
-    evidence: Evidence, name: str, predictor: CnnPredictor, guide: Pictures, seed: int
+    evidence: Evidence, name: str, predictor: EnsemblePredictor, guide: Pictures, seed: int
 ) -> Evidence:
     """Return the evidence with one corruption at its full severities."""
     copies = corrupted_copies(name, guide.x, seed)
