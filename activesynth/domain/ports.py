@@ -57,7 +57,6 @@ class Predictor(Protocol):
 
     def predict_proba(self, x: Array) -> Array:
         """Return calibrated mean class probabilities, ``(n, classes)`` float64, rows sum to 1."""
-        ...
 
     def draws(self, x: Array, *, passes: int, seed: int) -> Array:
         """Return class probabilities of every member and dropout pass.
@@ -65,7 +64,6 @@ class Predictor(Protocol):
         Shape ``(members * passes, n, classes)``, member-major: rows ``m * passes`` to
         ``(m + 1) * passes - 1`` belong to member ``m``. Equal seeds give equal draws.
         """
-        ...
 
 
 @runtime_checkable
@@ -77,7 +75,6 @@ class Trainer(Protocol):
 
     def pretrain(self, x: Array, *, seed: int, progress: Progress = silent) -> State:
         """Fit an encoder without labels (contrastive). ``x`` as in :class:`SampleSet`."""
-        ...
 
     def fit(
         self,
@@ -93,11 +90,9 @@ class Trainer(Protocol):
         probabilities of members that did not train on its group, ``(n, classes)`` (rows of
         synthetic samples are zero). Equal arguments give bit-equal states on one machine.
         """
-        ...
 
     def load(self, state: State) -> Predictor:
         """Rebuild the fitted ensemble."""
-        ...
 
     def embed(self, encoder: State, x: Array) -> Array:
         """Return L2-normalised embeddings by a pretrained encoder, ``(n, d)`` float32.
@@ -105,7 +100,6 @@ class Trainer(Protocol):
         The encoder is frozen for a campaign, so embeddings, clusters and the numbers computed
         from them can be compared over iterations. A row's embedding does not depend on the others.
         """
-        ...
 
 
 @runtime_checkable
@@ -114,20 +108,17 @@ class SampleGenerator(Protocol):
 
     def fit(self, data: GeneratorData, *, seed: int, progress: Progress = silent) -> State:
         """Learn from real rows. Equal arguments give equal states on one machine."""
-        ...
 
     def generate(
         self, state: State, request: GenerationRequest, *, progress: Progress = silent
     ) -> SyntheticBatch:
         """Return exactly ``request.count`` samples; equal row seeds give equal samples."""
-        ...
 
     def confidence(self, state: State, x: Array, y: Array) -> Array:
         """Score how much ``x`` looks like what was learnt, ``(n,)`` in [0, 1]; higher is better.
 
         Used to calibrate the threshold on held-out real rows.
         """
-        ...
 
 
 @runtime_checkable
@@ -141,7 +132,6 @@ class Corruption(Protocol):
 
         Severity 0 is the identity. Each row's randomness depends on ``seed`` and its position.
         """
-        ...
 
 
 @runtime_checkable
@@ -150,7 +140,6 @@ class QueryStrategy(Protocol):
 
     def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
         """Return ``min(count, n)`` distinct row indices, most wanted first, int64."""
-        ...
 
 
 @runtime_checkable
@@ -162,7 +151,6 @@ class Metric(Protocol):
 
     def __call__(self, y: Array, probs: Array) -> float:
         """Return the value for labels ``(n,)`` and probabilities ``(n, classes)``."""
-        ...
 
 
 @runtime_checkable
@@ -173,7 +161,6 @@ class Arm(Protocol):
 
     def build(self, context: ArmContext) -> ArmRows:
         """Return the rows this arm trains on; the real rows come first and are all there."""
-        ...
 
 
 @runtime_checkable
@@ -184,7 +171,6 @@ class Annotator(Protocol):
 
     def annotate(self, tasks: Sequence[AnnotationTask], *, seed: int) -> list[Annotation]:
         """Answer at once what can be answered; people's annotator answers nothing here."""
-        ...
 
 
 @runtime_checkable
@@ -197,7 +183,6 @@ class DatasetSource(Protocol):
         Raises:
             InputError: If something cannot be read; the reason code says what.
         """
-        ...
 
 
 @runtime_checkable
@@ -279,7 +264,6 @@ class LineageStore(OnDemandStore, Protocol):
 
     def register_campaign(self, name: str, config: Mapping[str, Any]) -> CampaignRecord:
         """Create the campaign, or record an edited config as its next version."""
-        ...
 
     def campaign(self, name: str) -> CampaignRecord:
         """Return the campaign as committed.
@@ -287,7 +271,6 @@ class LineageStore(OnDemandStore, Protocol):
         Raises:
             ConfigurationError: If there is no such campaign; the message names those there are.
         """
-        ...
 
     def commit_version(self, campaign: str, bundle: Bundle, *, expected_head: str | None) -> bool:
         """Commit a root or refreshed version outside an iteration, moving the head.
@@ -299,7 +282,6 @@ class LineageStore(OnDemandStore, Protocol):
             ConflictError: If the head is neither ``expected_head`` nor this version, or an
                 iteration is open.
         """
-        ...
 
     def open_iteration(
         self, campaign: str, run_key: str, overrides: Mapping[str, Any]
@@ -311,7 +293,6 @@ class LineageStore(OnDemandStore, Protocol):
         Raises:
             ConflictError: If another run has an iteration open.
         """
-        ...
 
     def iteration(self, ref: IterationRef) -> IterationRecord:
         """Return the iteration.
@@ -320,18 +301,15 @@ class LineageStore(OnDemandStore, Protocol):
             ConflictError: If the iteration has been taken over under another fence.
             ConfigurationError: If there is none.
         """
-        ...
 
     def fail_iteration(self, ref: IterationRef, reason: str) -> None:
         """Mark an open iteration failed, so that another run may take it over.
 
         Until one does, the next result or question of its own run reopens it.
         """
-        ...
 
     def find_step(self, derivation_key: str) -> StepRecord | None:
         """Return any recorded result with this derivation key."""
-        ...
 
     def step(self, ref: IterationRef, name: str, shard: int = 0) -> StepRecord:
         """Return the iteration's own result of a step.
@@ -340,11 +318,9 @@ class LineageStore(OnDemandStore, Protocol):
             ConfigurationError: If the step has not run in this iteration.
             ConflictError: If there is none because the iteration has been taken over.
         """
-        ...
 
     def steps(self, ref: IterationRef, name: str) -> list[StepRecord]:
         """Return all shards' results of a step, by shard; raises as `step` for one taken over."""
-        ...
 
     def record_step(self, ref: IterationRef, record: StepRecord) -> StepRecord:
         """Stage a step's result with its artifacts and their edges; return the one that stands.
@@ -357,7 +333,6 @@ class LineageStore(OnDemandStore, Protocol):
             ConflictError: If the iteration has been taken over, is committed with another result,
                 or failed and the head has moved since.
         """
-        ...
 
     def commit_iteration(self, commit: IterationCommit) -> bool:
         """Make everything of the iteration visible at once; return False if it already was.
@@ -369,7 +344,6 @@ class LineageStore(OnDemandStore, Protocol):
             ConflictError: If the head moved, the fence is old, or the iteration was committed
                 with other content.
         """
-        ...
 
     def count_split_read(
         self, campaign: str, split: str, purpose: str, iteration: int | None
@@ -378,34 +352,27 @@ class LineageStore(OnDemandStore, Protocol):
 
         The natural key is (campaign, epoch, split, purpose): repeating it counts once.
         """
-        ...
 
     def split_reads(self, campaign: str) -> list[SplitRead]:
         """Return the counted reads per split and purpose of this epoch."""
-        ...
 
     def benefit_history(self, campaign: str) -> list[tuple[int, str, float]]:
         """Return (iteration, weakness, measured benefit) of committed iterations, oldest first.
 
         The benefit is the metric ``benefit`` of slice = weakness id, arm ``targeted``.
         """
-        ...
 
     def weakness_states(self, campaign: str) -> dict[str, str]:
         """Return the latest committed state of each weakness ever seen."""
-        ...
 
     def metric_history(self, campaign: str, name: str, arm: str) -> list[tuple[int, float]]:
         """Return (iteration, value) of a committed metric on guide, slice ``all``, oldest first."""
-        ...
 
     def pending_events(self) -> list[Event]:
         """Return outbox events that have not been sent, oldest first."""
-        ...
 
     def mark_sent(self, key: str) -> None:
         """Record that an event left."""
-        ...
 
 
 class AnnotationQueue(Protocol):
@@ -459,11 +426,9 @@ class LineageReader(OnDemandReader, Protocol):
 
     def retrieved(self, campaign: str) -> list[dict[str, Any]]:
         """Return pool rows asked about for a weakness, with distance, label and answer."""
-        ...
 
     def rechecks(self, campaign: str) -> list[dict[str, Any]]:
         """Return the answers about doubted labels of train rows: label before, action, label."""
-        ...
 
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""

@@ -39,6 +39,7 @@ class VitArchitecture(Architecture[VitParameters]):
                 f"`trainer.parameters.patch` is {p.patch}, which does not divide images of "
                 f"{height} x {width} pixels; use one of {fitting}, or resize the images.",
                 reason="patch_size",
+                field="trainer.parameters.patch",
             )
         return cls(
             height,

@@ -29,6 +29,7 @@ def check_images(x: Array) -> None:
             f"images must be uint8 (n, height, width, channels) with sides from {MIN_SIDE} to "
             f"{MAX_SIDE} and 1 or 3 channels, got {x.dtype} {x.shape}; resize or convert them.",
             reason="image_shape",
+            field="x",
         )
 
 

@@ -36,6 +36,7 @@ def check_points(x: Array) -> None:
             f"`x`: points must be float32 of shape (n, 2), got {x.dtype} {x.shape}; convert them "
             "when reading the source.",
             reason="plane_shape",
+            field="x",
         )
 
 
