@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from activesynth.datasets.digits import DigitsSource
-from activesynth.datasets.npz import NpzSource
 from activesynth.datasets.parameters import NpzParameters
+from activesynth.datasets.sources import NpzSource
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.domain.exchange import TrainingSet
 from activesynth.domain.samples import SampleSet
