@@ -34,6 +34,7 @@ from activesynth.operations.diagnose import profile_of
 from activesynth.operations.export import export_version
 from activesynth.operations.export_model import export_model
 from activesynth.operations.refresh import refresh
+from activesynth.operations.suspects import suspects
 from activesynth.steps.annotate import annotate
 from activesynth.steps.diagnose import diagnose
 from activesynth.steps.embed import embed
@@ -197,6 +198,10 @@ def _profile(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     profile_of(record, platform)
 
 
+def _suspects(platform: Platform, blob: Blob, lab: Laboratory) -> None:
+    suspects(lab.campaign, platform, iteration=blob.iteration)
+
+
 def _read(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     # Kept for people: no step of ours reads it, whoever does goes through the same door.
     turn = open_turn(_ref(blob, lab), platform)
@@ -226,6 +231,7 @@ _USES: dict[str, Use] = {
     "report": _report,
     "read": _read,
     "profile": _profile,
+    "suspects": _suspects,
 }
 _MODEL = ("export model", "evaluate", "promote")
 _CONSUMERS: dict[str, tuple[str, ...]] = {
@@ -254,10 +260,12 @@ _CONSUMERS: dict[str, tuple[str, ...]] = {
     "embed/codebook": ("embed", "diagnose", "evaluate"),
     "embed/train": ("diagnose", "screen", "select"),
     "embed/pool": ("select",),
+    "embed/pool_index": ("plan",),
     "embed/guide": ("diagnose", "screen"),
     "embed/index": ("screen",),
     "diagnose/profile": ("plan", "generate", "evaluate", "commit"),
     "diagnose/scores": ("screen", "evaluate"),
+    "plan/retrieved": ("select", "commit"),
     "plan/plan": ("generate", "select", "evaluate", "commit"),
     "fit_generator/generator": ("generate", "screen", "export model"),
     "fit_generator/generator.tensors": ("generate", "screen", "export model"),
@@ -268,6 +276,7 @@ _CONSUMERS: dict[str, tuple[str, ...]] = {
     "screen/untargeted.samples": ("select", "integrate", "commit"),
     "screen/untargeted.verdicts": ("select", "integrate", "commit"),
     "select/selection": ("annotate", "integrate"),
+    "select/suspects": ("suspects",),
     "select/predictions": ("annotate",),
     "annotate/answers": ("integrate", "commit"),
     "integrate/targeted": ("retrain", "evaluate", "commit", "export"),
