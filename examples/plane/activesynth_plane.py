@@ -83,14 +83,14 @@ class PlaneSource:
 
 
 class Jitter:
-    """A shaking hand: noise of up to one unit."""
+    """A shaking hand: noise of up to two units."""
 
     name = "jitter"
 
     def apply(self, x: Array, *, severity: float, seed: int) -> Array:
         """Return moved points; a row's noise depends on ``seed`` and its position."""
         noise = [np.random.default_rng([seed, row]).normal(size=2) for row in range(len(x))]
-        moved: Array = x + severity * np.array(noise, np.float32).reshape(-1, 2)
+        moved: Array = x + 2.0 * severity * np.array(noise, np.float32).reshape(-1, 2)
         return moved.astype(np.float32)
 
 
