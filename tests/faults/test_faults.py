@@ -31,8 +31,9 @@ def run_program(*arguments: str, s3: dict[str, str] | None = None) -> tuple[int,
 
 def cells(output: str, family: str) -> list[str]:
     """Return the cells of a family's row in the table."""
-    row = next(line for line in output.splitlines() if line.startswith(f"| {family} |"))
-    return [cell.strip() for cell in row.strip("|").split("|")]
+    found = [line for line in output.splitlines() if line.startswith(f"| {family} |")]
+    assert found, output[-2000:]
+    return [cell.strip() for cell in found[0].strip("|").split("|")]
 
 
 @pytest.fixture(scope="module")
