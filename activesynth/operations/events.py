@@ -12,7 +12,11 @@ from activesynth.errors import TransientError
 
 
 class FileEventSink:
-    """Writes one JSON file per event key; delivering a key twice leaves one file."""
+    """Writes one JSON file per event key; delivering a key twice leaves one file.
+
+    The folder holds whole events only. They are written in ``.partial`` below it, where a killed
+    process may leave a piece that nobody reads.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Use ``folder``, which the first event creates."""
@@ -25,16 +29,16 @@ class FileEventSink:
             TransientError: If the folder cannot be written now.
         """
         document = {"key": event.key, "kind": event.kind, "payload": dict(event.payload)}
-        target = self._folder / f"{sha256(event.key.encode())}.json"
-        partial = target.with_suffix(f".{secrets.token_hex(8)}.partial")
+        name = f"{sha256(event.key.encode())}.json"
+        partial = self._folder / ".partial" / f"{secrets.token_hex(8)}.{name}"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            partial.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with partial.open("wb") as file:
                     file.write(canonical_json(document))
                     file.flush()
                     os.fsync(file.fileno())
-                partial.replace(target)
+                partial.replace(self._folder / name)
             finally:
                 partial.unlink(missing_ok=True)
         except OSError as error:

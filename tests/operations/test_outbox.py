@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,7 @@ def test_an_event_that_was_sent_but_not_marked_is_sent_again(
     sent = send_events(make_platform(lineage=lineage, sink=sink))
 
     assert sent == 2
-    assert len(list((tmp_path / "events").iterdir())) == 3
+    assert len(list((tmp_path / "events").glob("*.json"))) == 3
 
 
 def test_a_failed_send_keeps_later_events_waiting(lineage: MemoryLineage) -> None:
@@ -84,13 +86,37 @@ def test_a_failed_send_keeps_later_events_waiting(lineage: MemoryLineage) -> Non
 def test_the_file_of_an_event_says_all_and_its_name_is_safe(tmp_path: Path) -> None:
     FileEventSink(tmp_path).send(EVENTS[2])
 
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.json")
     assert path.name.removesuffix(".json").isalnum()
     assert json.loads(path.read_text()) == {
         "key": EVENTS[2].key,
         "kind": "dataset_refreshed",
         "payload": {"n": 2},
     }
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+from activesynth.domain.records import Event
+from activesynth.operations.events import FileEventSink
+os.fsync = lambda _: os._exit(137)
+FileEventSink(Path(sys.argv[1])).send(Event("key", "kind", {}))
+"""
+
+
+def test_a_kill_while_an_event_is_written_leaves_no_file_that_looks_like_one(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "events"
+
+    died = subprocess.run([sys.executable, "-c", DIES, str(folder)], check=False)
+
+    assert died.returncode == 137
+    assert [path for path in folder.iterdir() if path.is_file()] == []
+    FileEventSink(folder).send(Event("key", "kind", {}))
+    (sent,) = [path for path in folder.iterdir() if path.is_file()]
+    assert json.loads(sent.read_text())["key"] == "key"
 
 
 def test_a_folder_that_cannot_be_written_is_transient(tmp_path: Path) -> None:
