@@ -83,7 +83,7 @@ def diagnoses(campaign: Campaign, as_json: AsJson = False) -> None:
     """Show the diagnoses made on demand; JSON holds the whole profiles."""
     with connected(campaign) as platform:
         rows = platform.reader.diagnoses(campaign)
-    empty = f"campaign {campaign!r} was not diagnosed on demand yet."
+    empty = f"campaign {campaign!r} has no diagnoses made on demand."
     print_rows(rows, as_json=as_json, empty=empty, columns=DIAGNOSES)
 
 

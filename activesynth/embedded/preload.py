@@ -18,6 +18,8 @@ LIBRARIES = (
     "sklearn.linear_model",
     "sklearn.metrics",
     "sklearn.neighbors",
+    "cleanlab.filter",
+    "cleanlab.rank",
     "torch",
     "torch.optim.swa_utils",
     "diffusers.schedulers.scheduling_ddim",

@@ -24,6 +24,7 @@ _PR_SET_PDEATHSIG = 1
 _WARM = {
     "activesynth",
     "certifi",
+    "cleanlab",
     "faiss",
     "minio",
     "numpy",
