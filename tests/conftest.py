@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from activesynth.domain.effects import Unwatched
 from activesynth.lineage.lineage import Lineage, open_lineage
 from activesynth.lineage.migrate import upgrade
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
+
+# No test asserts a time: on a busy machine any example may take long once.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 pytest_plugins = ["embedded_fixtures", "no_skips"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from activesynth.cli import main
+from lineage_cases import make_campaign
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +97,14 @@ def test_an_empty_campaign_has_a_report(
     assert "no iteration of this campaign" in (tmp_path / "out.html").read_text()
 
 
-def test_the_campaigns_are_those_with_a_file_and_those_on_record(
+def test_the_campaigns_are_those_with_a_file_and_those_with_data_on_record(
     database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    register("letters", database_url)
+    from activesynth.bootstrap import open_platform
+
+    with open_platform() as platform:
+        make_campaign(platform.lineage, "letters")
+    register("refused", database_url)
     (tmp_path / "campaigns").mkdir()
     (tmp_path / "campaigns" / "digits.yaml").touch()
 
