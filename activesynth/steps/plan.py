@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 
 import numpy as np
 
@@ -46,13 +45,11 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
         outputs.document("plan", result)
         outputs.facts["budget"] = result.budget
         outputs.facts["is_uniform"] = result.is_uniform
-        started = time.perf_counter()
         retrieved = retrieve_for(turn, result, profile)
-        seconds = time.perf_counter() - started
         outputs.arrays("retrieved", retrieved)
         names, counts = np.unique(retrieved["weakness"], return_counts=True)
         outputs.facts["retrieved"] = dict(zip(names.tolist(), counts.tolist(), strict=True))
-        outputs.facts["cost"] = cost_of_both(turn, len(retrieved["ids"]), result.budget, seconds)
+        outputs.facts["cost"] = cost_of_both(turn, len(retrieved["ids"]), result.budget)
 
     return execute(
         turn,

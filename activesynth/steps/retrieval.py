@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from activesynth.targeting.retrieval import (
 
 MAKING = ("fit_generator", "generate", "screen")
 """The steps that a generated row needs and a retrieved one does not."""
+
+logger = logging.getLogger(__name__)
 
 
 def retrieve_for(turn: Turn, plan: Plan, profile: WeaknessProfile) -> dict[str, Array]:
@@ -71,13 +74,12 @@ def _as_arrays(picks: list[Retrieved], ids: Array) -> dict[str, Array]:
     }
 
 
-def cost_of_both(
-    turn: Turn, retrieved: int, generated: int, search_seconds: float
-) -> dict[str, dict[str, float | None]]:
-    """Say what this plan's rows are expected to cost either way, in rows, labels and seconds.
+def cost_of_both(turn: Turn, retrieved: int, generated: int) -> dict[str, dict[str, int]]:
+    """Say what this plan's rows cost either way, in rows and labels, and log the expected seconds.
 
-    A retrieved row costs a label and the search; a generated one no label, and the seconds that a
-    row of both arms took to make and to screen in the last committed iteration (None without one).
+    A retrieved row costs a label; a generated one no label, and the seconds that a row of both arms
+    took to make and to screen in the last committed iteration. Seconds are told and not recorded
+    among the facts: the same work has the same facts, however long it took.
     """
     before = turn.ref.number - 1
     each = seconds_per_generated(
@@ -85,13 +87,16 @@ def cost_of_both(
         turn.platform.reader.metrics(turn.ref.campaign, before) if before >= 0 else [],
         before,
     )
+    logger.info(
+        "plan iteration=%s retrieved=%d generated=%d expected_seconds=%s",
+        turn.ref,
+        retrieved,
+        generated,
+        "unknown" if each is None else f"{each * generated:.1f}",
+    )
     return {
-        "retrieved": {"rows": retrieved, "labels": retrieved, "seconds": search_seconds},
-        "generated": {
-            "rows": generated,
-            "labels": 0,
-            "seconds": None if each is None else each * generated,
-        },
+        "retrieved": {"rows": retrieved, "labels": retrieved},
+        "generated": {"rows": generated, "labels": 0},
     }
 
 
