@@ -28,6 +28,7 @@ _WARM = {
     "faiss",
     "minio",
     "numpy",
+    "pandas",
     "psycopg2",
     "safetensors",
     "scipy",
