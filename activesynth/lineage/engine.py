@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -71,6 +72,12 @@ def make_engine(url: str) -> Engine:
     )
 
 
+def _invalidate_if_lost(connection: Connection) -> None:
+    driver_connection = connection.connection.dbapi_connection
+    if driver_connection is not None and driver_connection.closed:
+        connection.invalidate()
+
+
 class Database:
     """Hands out connections whose failures come out as errors of this project."""
 
@@ -113,11 +120,17 @@ class Database:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with self._connect() as connection:
-            try:
-                yield connection
-            except DATABASE_FAILURES as error:
-                raise explained(error, self._place) from error
+        try:
+            with self._connect() as connection:
+                try:
+                    yield connection
+                except psycopg2.Error:
+                    # What COPY raises goes past SQLAlchemy, which would then roll back, and hand
+                    # to its pool, a connection that may be no more.
+                    _invalidate_if_lost(connection)
+                    raise
+        except DATABASE_FAILURES as error:
+            raise explained(error, self._place) from error
 
     def _connect(self) -> Connection:
         """Open a connection; repeated, because nothing was sent yet."""
