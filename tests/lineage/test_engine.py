@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, QueuePool, text
 
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import ConflictError, TransientError
@@ -21,11 +22,19 @@ def end_session(url: str, connection: Connection) -> None:
     engine.dispose()
 
 
-def copy_a_row(connection: Connection) -> None:
+def copy_after_a_crash(database: Database, url: str) -> None:
     """Copy past SQLAlchemy, as staging does."""
-    connection.execute(text("CREATE TEMPORARY TABLE staged (number integer)"))
-    cursor = connection.connection.cursor()
-    cursor.copy_expert("COPY staged (number) FROM STDIN", io.StringIO("1\n"))
+    with database.writing("copy") as connection:
+        cursor = connection.connection.cursor()
+        end_session(url, connection)
+        cursor.copy_expert("COPY activesynth.outbox (key) FROM STDIN", io.StringIO("1\n"))
+
+
+def fail_after_a_crash(database: Database, url: str) -> None:
+    """Leave a transaction by an error that is not one of the database."""
+    with database.writing("conflict") as connection:
+        end_session(url, connection)
+        raise ConflictError("somebody else was faster")
 
 
 def test_what_an_address_sets_for_its_sessions_wins_over_our_limits(database_url: str) -> None:
@@ -41,38 +50,18 @@ def test_what_an_address_sets_for_its_sessions_wins_over_our_limits(database_url
     assert shown == ["7s", "1min"]
 
 
-def test_a_session_lost_before_a_copy_is_a_passing_failure_and_leaves_the_pool(
-    database_url: str,
+@pytest.mark.parametrize("work", [copy_after_a_crash, fail_after_a_crash])
+def test_a_lost_session_is_a_passing_failure_and_leaves_the_pool(
+    database_url: str, work: Callable[[Database, str], None]
 ) -> None:
     engine = make_engine(database_url)
     database = Database(engine, Unwatched())
 
-    with (
-        pytest.raises(TransientError, match="did not answer"),
-        database.writing("lost") as connection,
-    ):
-        cursor = connection.connection.cursor()
-        end_session(database_url, connection)
-        cursor.copy_expert("COPY activesynth.outbox (key) FROM STDIN", io.StringIO("1\n"))
+    with pytest.raises(TransientError, match="did not answer"):
+        work(database, database_url)
 
+    assert isinstance(engine.pool, QueuePool)
     assert engine.pool.checkedout() == 0
-    with database.writing("again") as connection:
-        copy_a_row(connection)
-    database.close()
-
-
-def test_a_session_lost_while_another_error_passes_through_is_a_passing_failure(
-    database_url: str,
-) -> None:
-    engine = make_engine(database_url)
-    database = Database(engine, Unwatched())
-
-    with (
-        pytest.raises(TransientError, match="did not answer"),
-        database.writing("lost") as connection,
-    ):
-        end_session(database_url, connection)
-        raise ConflictError("somebody else was faster")
-
-    assert engine.pool.checkedout() == 0
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
     database.close()
