@@ -26,7 +26,7 @@ from activesynth.embedded.airflow_client import AirflowClient
 from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.lineage.lineage import open_lineage
 from activesynth.lineage.migrate import upgrade
-from fakes import write_npz
+from fakes import make_pictures, write_npz
 from tiny_campaign import TINY
 
 pytestmark = pytest.mark.airflow
@@ -106,6 +106,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
     write_rows(campaigns / "nightly.npz", 900)
     write_campaign(campaigns, "nightly", **read_every_night(campaigns / "nightly.npz"))
+    write_npz(campaigns / "alike.npz", make_pictures(60), np.zeros(60, np.int64))
+    alike = {"name": "npz", "parameters": {"path": str(campaigns / "alike.npz")}}
+    write_campaign(campaigns, "alike", source=alike, sampling={})
     before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
     os.environ["ACTIVESYNTH_CAMPAIGNS"] = str(campaigns)
     platform = EmbeddedPlatform(folder / "home", ROOT)
@@ -308,6 +311,33 @@ def test_of_two_runs_triggered_at_once_one_commits_and_the_other_is_told_which(
     assert f"run '{winner}' holds iteration 0" in log
     assert 'activesynth iteration fail pair:0:1 --reason "its run is dead"' in log
     assert running.states(loser)["train"] == "upstream_failed"
+
+
+def test_bad_triggers_and_bad_data_fail_the_first_task_with_their_reason_alone(
+    running: Running,
+) -> None:
+    bad = {
+        "bad__undeclared": ("pair", {"budget": 5}, "[unknown_field] trigger parameters: `budget`"),
+        "bad__type": ("pair", {"iterations": 5.0}, "[wrong_type] trigger parameters: `iterations`"),
+        "bad__alike": ("alike", {}, "[too_few_classes] `source`"),
+    }
+    opened_before = running.rows("select count(*) from activesynth.iterations")
+
+    for run_id, (campaign, conf, _) in bad.items():
+        running.start(campaign, run_id, **conf)
+    ended = {run_id: running.client.wait_for_run(DAG, run_id, seconds=300) for run_id in bad}
+
+    assert set(ended.values()) == {"failed"}
+    for run_id, (_, _, message) in bad.items():
+        first, *rest = (t for t in running.client.task_instances(DAG, run_id) if t.attempt)
+        assert (first.task_id, first.state, first.attempt) == ("begin", "failed", 1)
+        assert {task.task_id for task in rest} <= {"release"}
+        assert running.states(run_id)["train"] == "upstream_failed"
+        log = "\n".join(running.client.task_log(DAG, run_id, "begin", attempt=1))
+        assert message in log
+        assert "Traceback" not in log
+    assert running.rows("select count(*) from activesynth.iterations") == opened_before
+    assert running.rows("select name from activesynth.campaigns where name = 'alike'") == []
 
 
 def test_a_nightly_refresh_waits_for_an_open_iteration_and_takes_new_rows_in_once(

@@ -16,7 +16,7 @@ from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import ConfigurationError, TransientError
 from activesynth.storage.s3 import Bucket, S3ObjectStore
-from cutting_proxy import CuttingProxy
+from disturbed_relay import DisturbedRelay
 from raw_stores import s3_store
 from s3_fixtures import S3Server
 
@@ -106,10 +106,10 @@ def test_blobs_of_another_prefix_are_no_blobs_of_this_store(s3_server: S3Server)
 def test_a_request_that_is_cut_anywhere_is_sent_again(s3_server: S3Server, answered: int) -> None:
     data = bytes(range(256)) * 2000
     digest = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched()).put(data)
-    with CuttingProxy(s3_server.endpoint, cut=2, after=answered) as proxy:
+    with DisturbedRelay(s3_server.endpoint, times=2, after=answered) as proxy:
         patient = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=3), Unwatched())
         read = patient.get(digest)
-    with CuttingProxy(s3_server.endpoint, cut=2, after=answered) as proxy:
+    with DisturbedRelay(s3_server.endpoint, times=2, after=answered) as proxy:
         hasty = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=2), Unwatched())
         with pytest.raises(TransientError, match="did not answer"):
             hasty.get(digest)
@@ -119,11 +119,48 @@ def test_a_request_that_is_cut_anywhere_is_sent_again(s3_server: S3Server, answe
 
 def test_a_put_whose_connection_is_cut_is_sent_again(s3_server: S3Server) -> None:
     data = uuid.uuid4().bytes * 10_000
-    with CuttingProxy(s3_server.endpoint, cut=2, after=0) as proxy:
+    with DisturbedRelay(s3_server.endpoint, times=2, after=0) as proxy:
         store = S3ObjectStore(bucket_on(s3_server, proxy.endpoint, attempts=3), Unwatched())
         digest = store.put(data)
 
     direct = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched())
+    assert direct.get(digest) == data
+
+
+def test_an_answer_flipped_on_the_way_is_read_a_second_time(s3_server: S3Server) -> None:
+    data = uuid.uuid4().bytes * 10_000
+    digest = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched()).put(data)
+
+    with DisturbedRelay(
+        s3_server.endpoint, times=1, after=50_000, disturbance="flipped answer"
+    ) as relay:
+        store = S3ObjectStore(bucket_on(s3_server, relay.endpoint), Unwatched())
+        read = store.get(digest)
+
+    assert relay.disturbed == 1
+    assert read == data
+
+
+def test_an_upload_flipped_on_the_way_is_sent_again_and_never_stored(s3_server: S3Server) -> None:
+    data = uuid.uuid4().bytes * 10_000
+    direct = S3ObjectStore(bucket_on(s3_server, s3_server.endpoint), Unwatched())
+
+    def flipping() -> DisturbedRelay:
+        return DisturbedRelay(
+            s3_server.endpoint, times=1, after=50_000, disturbance="flipped request"
+        )
+
+    with flipping() as relay:
+        hasty = S3ObjectStore(bucket_on(s3_server, relay.endpoint), Unwatched())
+        with pytest.raises(TransientError, match="tried again"):
+            hasty.put(data)
+    was_stored = direct.has(sha256(data))
+    with flipping() as relay:
+        patient = S3ObjectStore(bucket_on(s3_server, relay.endpoint, attempts=2), Unwatched())
+        digest = patient.put(data)
+
+    assert not was_stored
+    assert relay.disturbed == 1
     assert direct.get(digest) == data
 
 
