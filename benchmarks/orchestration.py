@@ -71,23 +71,24 @@ def _scheduled(config: CampaignConfig, folder: Path) -> list[Case]:
         seconds = time.perf_counter() - started
         if state != "success":
             raise ActiveSynthError(f"the DAG run ended as {state}; nothing was measured.")
-        return _cases(config.name, info, seconds)
+        return accounted(config.name, RUN, info, seconds)
     finally:
         platform.down()
 
 
-def _cases(campaign: str, info: PlatformInfo, seconds: float) -> list[Case]:
+def accounted(campaign: str, run: str, info: PlatformInfo, seconds: float) -> list[Case]:
+    """Say where the ``seconds`` of the run of iteration 0 went, as tasks and steps noted them."""
     settings = Settings(
         home=info.home, database_url=SecretStr(str(info.database_url)), device="cpu"
     )
     with open_platform(settings) as platform:
-        costs = platform.reader.step_costs(campaign)
+        costs = [row for row in platform.reader.step_costs(campaign) if row["iteration"] == 0]
     inside = sum(float(row["seconds"]) for row in costs)
     memory = max(float(row["peak_memory_mb"]) for row in costs)
     address = str(info.airflow_database_url).replace("+psycopg2", "")
     with closing(psycopg2.connect(address)) as connection:
         cursor = connection.cursor()
-        cursor.execute(_INTERVALS, (RUN,))
+        cursor.execute(_INTERVALS, (run,))
         intervals = cursor.fetchall()
     running = sum((end - start).total_seconds() for start, end in intervals)
     idle = max(0.0, seconds - _covered(intervals))

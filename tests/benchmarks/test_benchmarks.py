@@ -20,7 +20,8 @@ from benchmarks.table import render
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS))
+# An Airflow more for `orchestration` would cost minutes: tests/orchestration looks at its accounts.
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"orchestration"}))
 def test_every_benchmark_runs_and_measures_more_than_one_case(name: str) -> None:
     fix_threads(1)
     cases: list[Case] = import_module(BENCHMARKS[name]).measure(quick=True)

@@ -1,4 +1,4 @@
-"""Kill a toy campaign at every external effect, before and after, and compare what is left.
+"""Kill a toy campaign at every external effect, and compare what is left.
 
 Run as a program: ``python kill_suite.py SERVER_URL TEMPLATE FOLDER STRIDE [naive]``. The parent
 only imports and forks; every operation happens in a child, because a forked child of a process that
@@ -180,11 +180,11 @@ def in_two_processes(
     return [result for file in files for result in json.loads(file.read_text())]
 
 
-def run_suite(suite: Suite, chosen: Callable[[list[str]], list[int]]) -> list[dict[str, Any]]:
-    """Kill at the chosen effects, before and after, two cases at a time."""
+def run_suite(suite: Suite, chosen: Callable[[list[str]], list[Case]]) -> list[dict[str, Any]]:
+    """Kill in the chosen cases, two at a time."""
     effects, expected = suite.undisturbed()
     stages = stages_of(suite)
-    cases = [Case(n, moment) for n in chosen(effects) for moment in ("before", "after")]
+    cases = chosen(effects)
     results = in_two_processes(suite, cases, expected, stages)
     for result in results:
         result["effect"] = effects[result["number"]]
@@ -200,16 +200,26 @@ def main() -> int:
 
         opener = naive_platform
 
-    def thinned(effects: list[str]) -> list[int]:
-        """Every stride-th effect, and always the last ones: the commit and the outbox."""
+    def thinned(effects: list[str]) -> list[Case]:
+        """After every stride-th effect; before and after the first and the last ones.
+
+        The last ones are the commit and the outbox. Between two effects nothing changes outside of
+        the process, so a kill before one leaves what a kill after its predecessor leaves.
+        """
         tail = len(effects) - 8
-        return [n for n in range(len(effects)) if n % int(stride) == 0 or n >= tail]
+        numbers = [n for n in range(len(effects)) if n % int(stride) == 0 or n >= tail]
+        before = [Case(n, "before") for n in numbers if n == 0 or n >= tail]
+        return before + [Case(n, "after") for n in numbers]
+
+    def trigger(effects: list[str]) -> list[Case]:
+        number = effects.index("trigger")
+        return [Case(number, "before"), Case(number, "after")]
 
     # One iteration has every effect but the trigger, which needs a second one to follow.
     one = Suite(server, template, Path(folder), opener, 1)
     two = Suite(server, template, Path(folder), opener, 2)
     results = run_suite(one, thinned)
-    results += run_suite(two, lambda effects: [effects.index("trigger")])
+    results += run_suite(two, trigger)
     verdicts = ("killed", "nothing_partial", "retried", "equal")
     broken = [r for r in results if not all(r[verdict] for verdict in verdicts)]
     for result in broken:
@@ -218,6 +228,7 @@ def main() -> int:
     print(
         json.dumps(
             {
+                "effects": len({r["number"] for r in results}),
                 "cases": {kind: sum(r["effect"] == kind for r in results) for kind in kinds},
                 "held": len(results) - len(broken),
                 "broken": len(broken),

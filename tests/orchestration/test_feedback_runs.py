@@ -26,6 +26,7 @@ from activesynth.embedded.airflow_client import AirflowClient
 from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.lineage.lineage import open_lineage
 from activesynth.lineage.migrate import upgrade
+from benchmarks.orchestration import accounted
 from fakes import make_pictures, write_npz
 from tiny_campaign import TINY
 
@@ -169,11 +170,32 @@ def test_airflow_and_the_plain_driver_give_equal_addresses(
         plain.down()
 
 
-def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: Running) -> None:
+def has_run_once(running: Running) -> None:
+    """Where a test is run alone, run what the test before it has left."""
     committed = "select number from activesynth.iterations where campaign = 'twice' and state = %s"
     if not running.rows(committed, "committed"):
         running.start("twice", "twice__it0")
         running.client.wait_for_run(DAG, "twice__it0", seconds=300)
+
+
+def test_the_time_of_a_run_is_accounted_for(running: Running) -> None:
+    has_run_once(running)
+    tasks = running.client.task_instances(DAG, "twice__it0")
+    working = sum(task.seconds or 0.0 for task in tasks)
+
+    whole, inside, around, idle = accounted(
+        "twice", "twice__it0", running.platform.status(), seconds=10_000.0
+    )
+
+    assert whole.seconds == 10_000.0
+    assert 0.0 < inside.seconds < working
+    assert inside.seconds + around.seconds == pytest.approx(working, abs=0.1)
+    # Two tasks run at once at most, so at least half of what they worked is covered.
+    assert 10_000.0 - working <= idle.seconds <= 10_000.0 - working / 2 + 0.1
+
+
+def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: Running) -> None:
+    has_run_once(running)
     before = running.rows("select * from activesynth.iterations where campaign = 'twice'")
 
     running.client.wait_for_dag("diagnose")
@@ -316,7 +338,7 @@ def test_of_two_runs_triggered_at_once_one_commits_and_the_other_is_told_which(
 def test_bad_triggers_and_bad_data_fail_the_first_task_with_their_reason_alone(
     running: Running,
 ) -> None:
-    bad = {
+    bad: dict[str, tuple[str, dict[str, Any], str]] = {
         "bad__undeclared": ("pair", {"budget": 5}, "[unknown_field] trigger parameters: `budget`"),
         "bad__type": ("pair", {"iterations": 5.0}, "[wrong_type] trigger parameters: `iterations`"),
         "bad__alike": ("alike", {}, "[too_few_classes] `source`"),
