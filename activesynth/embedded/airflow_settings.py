@@ -193,11 +193,16 @@ def _settings(
         },
         "SCHEDULER": {
             "SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-            "SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
+            # What Airflow writes is always the beat before, so a beat looks up to two intervals
+            # old. A scheduler beyond the threshold takes its own running tasks for orphans.
+            "SCHEDULER_HEARTBEAT_SEC": "1",
+            "JOB_HEARTBEAT_SEC": "1",  # of the DAG processor; `up` waits for everybody's next beat
+            "SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
             "ORPHANED_TASKS_CHECK_INTERVAL": "10",
             "TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
             "TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
         },
+        "TRIGGERER": {"JOB_HEARTBEAT_SEC": "1"},
         "WORKERS": {
             "MIN_HEARTBEAT_INTERVAL": "1",  # a finished task holds its slot for up to this long
             "MAX_FAILED_HEARTBEATS": "20",  # seconds without API or Postgres that a task survives

@@ -9,11 +9,14 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import psycopg2
 import pytest
 
 from activesynth.embedded import processes
@@ -187,6 +190,29 @@ def test_tasks_are_told_of_the_object_store_and_its_key_is_in_no_command_line_an
     assert len(files) > 100
     assert not any(_SECRET.encode() in command for command in commands)
     assert not [path for path in files if _SECRET.encode() in path.read_bytes()]
+
+
+def test_a_scheduler_that_beats_is_far_from_being_taken_for_dead(running: Running) -> None:
+    address = str(running.platform.status().airflow_database_url).replace("+psycopg2", "")
+    age = (
+        "select extract(epoch from clock_timestamp() - latest_heartbeat) from job "
+        "where job_type = 'SchedulerJob' and state = 'running'"
+    )
+    ages = []
+    with closing(psycopg2.connect(address)) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        for _ in range(60):
+            cursor.execute(age)
+            ages.append(float(cursor.fetchall()[0][0]))
+            time.sleep(0.1)
+
+    # A scheduler that takes itself for dead starts its own running tasks a second time.
+    scheduler = running.platform.status().parts["scheduler"]
+    environment = Path(f"/proc/{scheduler}/environ").read_text().split("\0")
+    name = "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD="
+    limit = next(float(line.removeprefix(name)) for line in environment if line.startswith(name))
+    assert median(ages) < limit / 4
 
 
 def test_another_object_store_is_refused_while_airflow_runs(
