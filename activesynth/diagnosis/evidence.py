@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """Everything known about the guide rows, aligned over ``n`` rows.
 
@@ -28,6 +31,8 @@ class Evidence:
         corrupted_at: Further corruptions at one severity, by ``name@severity``: probabilities
             ``(n, classes)``; what people declared and no campaign tries by itself.
         attributes: By name, the group of each row as text, ``(n,)`` unicode; "" is unknown.
+        groups: What rows share that makes them alike (patient, scene), ``(n,)`` unicode; a row
+            with "" is a group of its own, and so is every row where this is None.
     """
 
     ids: Array
@@ -42,6 +47,17 @@ class Evidence:
     train_clusters: Array
     corrupted_at: Mapping[str, Array] = field(default_factory=dict)
     attributes: Mapping[str, Array] = field(default_factory=dict)
+    groups: Array | None = None
+
+    @cached_property
+    def owners(self) -> Array:
+        """Return the group of each row as a code, ``(n,)`` int64."""
+        rows = np.arange(len(self.y))
+        if self.groups is None:
+            return rows
+        names, codes = np.unique(self.groups, return_inverse=True)
+        owners: Array = np.where(self.groups == "", len(names) + rows, codes)
+        return owners
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not align."""
@@ -53,6 +69,7 @@ class Evidence:
             "variance": self.variance,
             "clusters": self.clusters,
             "is_a": self.is_a,
+            **({} if self.groups is None else {"groups": self.groups}),
             **{f"attributes[{name}]": array for name, array in self.attributes.items()},
         }
         wrong = {name: len(array) for name, array in per_row.items() if len(array) != len(self.y)}

@@ -11,6 +11,7 @@ from activesynth.diagnosis.attributes import candidate_slices, slice_members, sl
 from activesynth.diagnosis.evidence import Evidence
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import WeaknessKind
+from activesynth.statistics.clustering import design_effect
 from activesynth.statistics.tests import ExcessError, excess_error, paired_excess_error
 
 
@@ -48,10 +49,14 @@ def slice_finding(
     title: str,
     members: Array,
     is_error: Array,
+    owners: Array,
     searches: Array,
     margin: float,
 ) -> Finding:
     """Compare the error rate in a slice with that outside, on each half.
+
+    Where rows come in groups, both sides are divided by the larger of their design effects: the
+    smaller side often has too few groups for an estimate of its own.
 
     Args:
         kind: Kind of weakness.
@@ -59,6 +64,7 @@ def slice_finding(
         title: What people read.
         members: Rows in the slice, ``(n,)`` bool.
         is_error: Rows predicted wrongly, ``(n,)`` bool.
+        owners: The group of each row, ``(n,)`` int.
         searches: Rows of the half that searches, ``(n,)`` bool.
         margin: Gap that is still acceptable.
     """
@@ -71,6 +77,9 @@ def slice_finding(
             int(is_error[outside].sum()),
             int(outside.sum()),
             margin,
+            design_effect=max(
+                design_effect(is_error[side], owners[side]) for side in (inside, outside)
+            ),
         )
 
     return Finding(
@@ -110,7 +119,7 @@ def slice_findings(
     ]
     parts.append(("uncertain", "high", "uncertain region (above tau)", is_uncertain))
     return [
-        slice_finding(kind, key, title, members, is_error, searches, margin)
+        slice_finding(kind, key, title, members, is_error, evidence.owners, searches, margin)
         for kind, key, title, members in parts
     ]
 
@@ -136,7 +145,14 @@ def attribute_findings(
     is_error = evidence.probs.argmax(axis=1) != evidence.y
     return [
         slice_finding(
-            "slice", key, slice_title(key, class_names), members, is_error, searches, margin
+            "slice",
+            key,
+            slice_title(key, class_names),
+            members,
+            is_error,
+            evidence.owners,
+            searches,
+            margin,
         )
         for key, members in slices.items()
     ]
@@ -173,7 +189,9 @@ def declared_finding(
     if members is None:
         members = np.zeros(len(evidence.y), dtype=bool)
     is_error = evidence.probs.argmax(axis=1) != evidence.y
-    return slice_finding("declared", target, title, members, is_error, searches, margin)
+    return slice_finding(
+        "declared", target, title, members, is_error, evidence.owners, searches, margin
+    )
 
 
 def corruption_findings(
@@ -217,10 +235,18 @@ def _paired_finding(
     clean = evidence.probs.argmax(axis=1) != evidence.y
     corrupted = probs.argmax(axis=1) != evidence.y
 
+    change = corrupted.astype(np.int64) - clean
+
     def measure(half: Array) -> ExcessError:
         worsened = int((corrupted & ~clean & half).sum())
         improved = int((clean & ~corrupted & half).sum())
-        return paired_excess_error(worsened, improved, int(half.sum()), margin)
+        return paired_excess_error(
+            worsened,
+            improved,
+            int(half.sum()),
+            margin,
+            design_effect=design_effect(change[half], evidence.owners[half]),
+        )
 
     return Finding(
         kind,

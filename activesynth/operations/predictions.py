@@ -126,6 +126,7 @@ def diagnose_predictions(
         corrupted={},
         train_clusters=np.zeros(0, np.int64),
         attributes=attribute_groups(table.columns),
+        groups=table.groups,
     )
     return diagnose(
         evidence,

@@ -37,6 +37,7 @@ def excess_error(
     n_out: int,
     margin: float,
     confidence: float = 0.95,
+    design_effect: float = 1.0,
 ) -> ExcessError:
     """Test whether the error rate in a slice exceeds that outside by more than ``margin``.
 
@@ -55,6 +56,8 @@ def excess_error(
         n_out: Rows outside.
         margin: Gap that is still acceptable, in ``[0, 1)``.
         confidence: Of the two-sided interval.
+        design_effect: Rows that tell as much as one independent row, at least 1; all counts are
+            divided by it, rounding against a finding.
 
     Returns:
         Gap, Newcombe's hybrid score interval, and the p-value for gap > margin. With no rows on
@@ -76,19 +79,24 @@ def excess_error(
         )
     if n_in == 0 or n_out == 0:
         return ExcessError(0.0, -1.0, 1.0, 1.0)
-    inside, outside = (
-        wilson(errors_in, n_in, confidence),
-        wilson(errors_out, n_out, confidence),
-    )
-    gap = inside.value - outside.value
+    gap = errors_in / n_in - errors_out / n_out
+    rows_in, rows_out = (max(1, math.floor(n / design_effect)) for n in (n_in, n_out))
+    wrong_in = errors_in * rows_in // n_in
+    wrong_out = -(-errors_out * rows_out // n_out)
+    inside, outside = wilson(wrong_in, rows_in, confidence), wilson(wrong_out, rows_out, confidence)
     low = gap - math.hypot(inside.value - inside.low, outside.high - outside.value)
     high = gap + math.hypot(inside.high - inside.value, outside.value - outside.low)
-    p_value = _p_value(errors_in, n_in, errors_out, n_out, margin)
+    p_value = _p_value(wrong_in, rows_in, wrong_out, rows_out, margin)
     return ExcessError(gap, max(low, -1.0), min(high, 1.0), p_value)
 
 
 def paired_excess_error(
-    worsened: int, improved: int, n: int, margin: float, confidence: float = 0.95
+    worsened: int,
+    improved: int,
+    n: int,
+    margin: float,
+    confidence: float = 0.95,
+    design_effect: float = 1.0,
 ) -> ExcessError:
     """Test whether a change made more rows wrong than right by more than ``margin``.
 
@@ -102,6 +110,8 @@ def paired_excess_error(
         n: All rows.
         margin: Rise of the error rate that is still acceptable, in ``[0, 1)``.
         confidence: Of the two-sided interval.
+        design_effect: Rows that tell as much as one independent row, at least 1; all counts are
+            divided by it.
 
     Returns:
         Gap ``(worsened - improved) / n``, adjusted Wald interval, p-value for gap > margin;
@@ -122,13 +132,15 @@ def paired_excess_error(
         )
     if n == 0:
         return ExcessError(0.0, -1.0, 1.0, 1.0)
-    up, down = (worsened + 1) / (n + 2), (improved + 1) / (n + 2)
-    error = math.sqrt((up + down - (up - down) ** 2) / (n + 2))
-    reach = float(stdtrit(n + 1, 0.5 + confidence / 2)) * error
     gap = (worsened - improved) / n
+    rows = n / design_effect
+    up = (worsened / design_effect + 1) / (rows + 2)
+    down = (improved / design_effect + 1) / (rows + 2)
+    error = math.sqrt((up + down - (up - down) ** 2) / (rows + 2))
+    reach = float(stdtrit(rows + 1, 0.5 + confidence / 2)) * error
     # The adjusted centre lies nearer to 0; the interval must still hold the gap it belongs to.
     low, high = min(up - down - reach, gap), max(up - down + reach, gap)
-    p_value = float(stdtr(n + 1, -(up - down - margin) / error))
+    p_value = float(stdtr(rows + 1, -(up - down - margin) / error))
     return ExcessError(gap, max(low, -1.0), min(high, 1.0), p_value)
 
 

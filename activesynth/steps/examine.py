@@ -90,6 +90,7 @@ def examine(turn: Turn, subject: Subject) -> tuple[WeaknessProfile, Tensors]:
         train_clusters=subject.train_clusters,
         corrupted_at=_declared_corruptions(turn, predictor, guide, subject.declared),
         attributes=attribute_groups(guide.columns),
+        groups=guide.groups,
     )
     profile = build_profile(
         evidence,

@@ -24,11 +24,11 @@ def make_weakness(name: str, **changes: Any) -> Weakness:
 
 def test_a_p_value_counts_every_test_of_its_kind_and_every_kind() -> None:
     rng = np.random.default_rng(0)
-    searches, is_error = np.ones(400, bool), rng.random(400) < 0.2
+    searches, is_error, owners = np.ones(400, bool), rng.random(400) < 0.2, np.arange(400)
     parts = [("class", rng.random(400) < 0.3) for _ in range(3)]
     parts += [("cluster", rng.random(400) < 0.3) for _ in range(2)]
     findings = [
-        slice_finding(kind, str(k), "", rows, is_error, searches, 0.0)  # type: ignore[arg-type]
+        slice_finding(kind, str(k), "", rows, is_error, owners, searches, 0.0)  # type: ignore[arg-type]
         for k, (kind, rows) in enumerate(parts)
     ]
     findings[0] = replace(findings[0], found=replace(findings[0].found, p_value=0.001))
@@ -41,9 +41,9 @@ def test_a_p_value_counts_every_test_of_its_kind_and_every_kind() -> None:
 
 def test_a_kind_without_a_tested_slice_costs_nothing() -> None:
     rows = np.arange(400) < 100
-    searches = np.ones(400, bool)
-    tested = slice_finding("class", "0", "", rows, rows, searches, 0.0)
-    too_small = slice_finding("slice", "a=b", "", np.arange(400) < 3, rows, searches, 0.0)
+    searches, owners = np.ones(400, bool), np.arange(400)
+    tested = slice_finding("class", "0", "", rows, rows, owners, searches, 0.0)
+    too_small = slice_finding("slice", "a=b", "", np.arange(400) < 3, rows, owners, searches, 0.0)
 
     verdicts = judge([tested, too_small], [], min_support=10)
 

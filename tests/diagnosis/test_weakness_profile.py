@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from activesynth.diagnosis.evidence import Evidence
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.errors import ShapeError
-from evidence_cases import CLASSES, by_id, make_evidence, probs_with_errors, run
+from evidence_cases import CLASSES, ROWS, by_id, make_evidence, probs_with_errors, run
 
 
 def test_a_planted_weak_class_is_found_and_confirmed() -> None:
@@ -221,3 +222,39 @@ def test_severities_that_do_not_fit_the_predictions_are_refused() -> None:
 def test_names_that_do_not_fit_the_classes_are_refused() -> None:
     with pytest.raises(ShapeError, match="one name per class"):
         run(make_evidence(), class_names=["a"])
+
+
+def grouped(evidence: Evidence, *, seed: int, weak: int | None = None) -> Evidence:
+    """Return evidence whose rows come in tens of one class, wrong or right mostly together."""
+    rng, rows = np.random.default_rng(seed), len(evidence.y)
+    groups = np.arange(rows) // 10
+    y = rng.integers(CLASSES, size=rows // 10)[groups]
+    rates = rng.beta(0.3, 1.2, rows // 10)[groups]
+    rates = np.where(y == weak, 0.9, rates)
+    return replace(
+        evidence,
+        y=y,
+        probs=probs_with_errors(y, rng.random(rows) < rates),
+        is_a=groups % 2 == 0,
+        groups=np.char.add("patient ", groups.astype(str)),
+    )
+
+
+def test_groups_whose_rows_are_alike_are_no_weakness_by_themselves() -> None:
+    def share(*, is_told: bool) -> float:
+        profiles = []
+        for seed in range(60):
+            evidence = grouped(make_evidence(seed=seed), seed=seed)
+            evidence = evidence if is_told else replace(evidence, groups=None)
+            profiles.append(run(evidence, tau=2.0))
+        return float(np.mean([bool(profile.weaknesses) for profile in profiles]))
+
+    assert share(is_told=True) <= 0.05
+    assert share(is_told=False) > 0.2
+
+
+def test_a_class_that_is_weak_in_all_its_groups_is_found() -> None:
+    profile = run(grouped(make_evidence(rows=4 * ROWS), seed=1, weak=2), tau=2.0)
+
+    assert profile.weaknesses[0].id == "class:2"
+    assert profile.weaknesses[0].confirmed
