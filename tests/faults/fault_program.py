@@ -1,7 +1,7 @@
 """Every family of faults, against our protocol and against a naive one, as a table.
 
 Run as ``python tests/faults/fault_program.py`` (``make faults``) for the long form. The parent only
-imports and forks; two workers share the cases of a family until it has its number of verdicts.
+imports and forks; a few workers share the cases of a family until it has its number of verdicts.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ SIZES = {
     "deliveries": Size(200, 24, 12, 24),
     "racers": Size(2 * COMMITS, 2 * COMMITS, COMMITS, COMMITS, workers=1),
     "crashes": Size(200, 200, 40, 40, workers=1),
-    "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2),
+    # Its cases wait for answers most of the time.
+    "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2, workers=6),
     "two runs": Size(20, 4, 2, 2),
 }
 
