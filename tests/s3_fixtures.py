@@ -46,7 +46,7 @@ osd objectstore = memstore
 memstore device bytes = 2147483648
 [client.rgw.a]
 rgw data = {folder}/rgw
-rgw frontends = beast endpoint=127.0.0.1:{s3_port}
+rgw frontends = beast endpoint=127.0.0.1:{s3_port} tcp_nodelay=1
 rgw thread pool size = 16
 """
 
