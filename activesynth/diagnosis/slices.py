@@ -234,7 +234,6 @@ def _paired_finding(
     """Compare predictions on corrupted copies with those on the same clean rows, on each half."""
     clean = evidence.probs.argmax(axis=1) != evidence.y
     corrupted = probs.argmax(axis=1) != evidence.y
-
     change = corrupted.astype(np.int64) - clean
 
     def measure(half: Array) -> ExcessError:
