@@ -1,7 +1,8 @@
-"""Two runs that are started for one iteration at the same moment, by the plain driver."""
+"""Two runs that are started for one iteration, at once or one inside the other, by the driver."""
 
 from __future__ import annotations
 
+import time
 from random import Random
 from typing import Any
 
@@ -18,15 +19,29 @@ class TwoRuns:
     name = "two runs"
 
     def case(self, number: int, world: World, references: dict[int, Reference]) -> list[Verdict]:
-        """Start both, and compare what is left with one undisturbed run."""
+        """Start both, and compare what is left with one undisturbed run.
+
+        Even cases race for the iteration. In odd ones the second run comes when the first holds it:
+        a protocol that does not ask who holds an iteration may win the race, and fails there.
+        """
         chance = Random(f"two runs {number}")
         Run(world.fresh(), "", {}).complete(Task("ingest"))
         first = _whole_run(world, "one")
-        first.wait(chance.random() * 0.02)
+        if number % 2:
+            _wait_until_open(world, first)
+        else:
+            first.wait(chance.random() * 0.02)
         second = _whole_run(world, "other")
         for child in (first, second):
             child.wait()
         return [Verdict(self.name, number, _problem(world, first, second, references[1]))]
+
+
+def _wait_until_open(world: World, run: Child) -> None:
+    while not rows(world.url, "select number from activesynth.iterations"):
+        if run.wait(0):
+            raise RuntimeError(f"it ended before it held an iteration: {run.error}")
+        time.sleep(0.002)
 
 
 def _whole_run(world: World, key: str) -> Child:
