@@ -53,7 +53,17 @@ class Part(Section):
     parameters: dict[str, Any] = {}
 
 
-def _source_by_address(given: Any) -> Any:
+class GeneratorPart(Part):
+    """The generator by name; ``artifact`` names one that was trained on a corpus of its own.
+
+    Its ``parameters`` are then those it was trained with, and these here say how it is sampled.
+    """
+
+    name: str = "diffusion"
+    artifact: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")] | None = None
+
+
+def source_by_address(given: Any) -> Any:
     """Read ``openml:<name>`` as what it is short for."""
     if isinstance(given, str) and given.startswith("openml:"):
         return {"name": "openml", "parameters": {"name": given.removeprefix("openml:")}}
@@ -262,11 +272,11 @@ class CampaignConfig(Section):
     task: Literal["classification"] = "classification"
     modality: str = "image"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    source: Annotated[Part, BeforeValidator(_source_by_address)]
+    source: Annotated[Part, BeforeValidator(source_by_address)]
     sampling: Sampling = Sampling()
     splits: SplitShares = SplitShares()
     trainer: Part = Part(name="cnn")
-    generator: Part = Part(name="diffusion")
+    generator: GeneratorPart = GeneratorPart()
     uncertainty: Uncertainty = Uncertainty()
     clusters: Clusters = Clusters()
     diagnosis: Diagnosis = Diagnosis()

@@ -37,7 +37,7 @@ def read(parameters: NpzParameters, working: Working) -> Rows:
         entries = entries_of(archive)
         roles = _roles(parameters, set(entries))
         arrays = _arrays(archive, entries, roles, parameters, refusals)
-    return _rows(arrays, parameters, refusals)
+    return _rows(_in_range(arrays, parameters), parameters, refusals)
 
 
 def _roles(given: NpzParameters, there: set[str]) -> dict[str, str]:
@@ -81,6 +81,31 @@ def _arrays(
 
     found = read_arrays(archive, entries, roles.values(), parameters.max_bytes, check)
     return {role: found[name] for role, name in roles.items()}
+
+
+def _in_range(arrays: dict[str, Array], parameters: NpzParameters) -> dict[str, Array]:
+    """Cut every array but the class names to the rows that were asked for.
+
+    Raises:
+        InputError: ``empty`` if the archive ends before the first of them.
+    """
+    if parameters.rows is None:
+        return arrays
+    start, stop = parameters.rows
+    there = len(arrays["x"]) if arrays["x"].ndim else 0
+    if start >= there:
+        raise InputError(
+            f"`{PARAMETERS}.rows`: starts at row {start}, but the archive has {there} rows; start "
+            "earlier.",
+            reason="empty",
+            field=f"{PARAMETERS}.rows",
+        )
+    cut = dict(arrays)
+    for role, array in arrays.items():
+        # An array that does not align is refused later, whole, with both lengths named.
+        if role != "classes" and len(array) == there:
+            cut[role] = array[start:stop]
+    return cut
 
 
 def _rows(arrays: dict[str, Array], parameters: NpzParameters, refusals: Refusals) -> Rows:

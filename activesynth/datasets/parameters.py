@@ -42,7 +42,9 @@ class SourceParameters(Budgets):
 class NpzParameters(SourceParameters):
     """An npz archive; names of arrays that are not given are guessed from the usual ones.
 
-    ``attributes`` names arrays of texts or numbers that say something about each row.
+    ``attributes`` names arrays of texts or numbers that say something about each row. ``rows`` is
+    the first row that is read and the one to stop before, so that one archive can serve a campaign
+    and, with other rows, the corpus of a generator.
     """
 
     x: str | None = None
@@ -50,6 +52,14 @@ class NpzParameters(SourceParameters):
     groups: str | None = None
     classes: str | None = None
     attributes: Attributes = ()
+    rows: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]] | None = None
+
+    @field_validator("rows")
+    @classmethod
+    def _is_a_range(cls, rows: tuple[int, int] | None) -> tuple[int, int] | None:
+        if rows is not None and rows[0] >= rows[1]:
+            raise ValueError("needs a first row under the one to stop before, as in [0, 1000]")
+        return rows
 
 
 class Pictures(SourceParameters):

@@ -24,6 +24,7 @@ from activesynth.domain.exchange import (
     SyntheticBatch,
     TrainingSet,
 )
+from activesynth.domain.experiments import ExperimentStore
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.records import (
     Annotation,
@@ -255,7 +256,7 @@ class ObjectStore(Protocol):
         """
 
 
-class LineageStore(OnDemandStore, Protocol):
+class LineageStore(OnDemandStore, ExperimentStore, Protocol):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server

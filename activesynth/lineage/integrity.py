@@ -39,6 +39,10 @@ _RECORDED = """
         SELECT campaign, shard, '' FROM (
             SELECT DISTINCT campaign, shard FROM activesynth.samples
         ) placed
+        UNION ALL
+        SELECT NULL, card, 'card' FROM activesynth.generators
+        UNION ALL
+        SELECT NULL, corpus, 'manifest' FROM activesynth.generators
     )
     SELECT digest, bool_or(role = 'manifest') AS is_manifest, bool_or(role = 'card') AS is_card
     FROM named WHERE :campaign IS NULL OR campaign = :campaign
@@ -82,6 +86,12 @@ _USES = """
         UNION ALL
         SELECT profile, campaign, NULL, 'diagnosis', run_key, 0, 1
         FROM activesynth.diagnoses WHERE profile = ANY(:digests)
+        UNION ALL
+        SELECT card, name, NULL, 'generator', name, 0, 1
+        FROM activesynth.generators WHERE card = ANY(:digests)
+        UNION ALL
+        SELECT corpus, name, NULL, 'corpus', name, 0, 1
+        FROM activesynth.generators WHERE corpus = ANY(:digests)
         UNION ALL
         SELECT shard, campaign, iteration, 'samples', min(id), 0, count(*)
         FROM activesynth.samples WHERE shard = ANY(:digests) GROUP BY shard, campaign, iteration

@@ -279,6 +279,49 @@ diagnoses = Table(
     ),
 )
 
+generators = Table(
+    "generators",
+    metadata,
+    key("name", Text),
+    need("card", Text),
+    need("corpus", Text),
+    need("licence", Text),
+    need("rows", Integer),
+    need("document", JSONB),
+    moment("recorded_at"),
+)
+
+experiments = Table(
+    "experiments",
+    metadata,
+    key("name", Text),
+    key("registration", Text),
+    need("document", JSONB),
+    moment("recorded_at"),
+)
+
+experiment_scores = Table(
+    "experiment_scores",
+    metadata,
+    key("experiment", Text),
+    key("registration", Text),
+    key("phase", Text),
+    key("variant", Text),
+    key("seed", Integer),
+    key("iteration", Integer),
+    key("arm", Text),
+    key("metric", Text),
+    need("value", Double),
+    need("n", Integer),
+    need("campaign", Text),
+    moment("recorded_at"),
+    ForeignKeyConstraint(
+        ["experiment", "registration"], ["experiments.name", "experiments.registration"]
+    ),
+    ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
+    CheckConstraint("phase IN ('tuning', 'confirmation')", name="phase"),
+)
+
 plans = Table(
     "plans",
     metadata,

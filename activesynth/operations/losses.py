@@ -15,6 +15,7 @@ NOT_LEARNT_FROM = frozenset({"test", "quarantine"})
 REPEATED_STEPS = frozenset({"encoder", "judge", "codebook"})
 """Steps whose work is asked for by every iteration, under the same derivation key."""
 _USES_AT_ONCE = 200
+_OWN = {"generator": "card of generator", "corpus": "corpus of generator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _loss(
         problem=damage.problem,
         detail=damage.detail,
         what=_what(own, made, holders),
-        campaigns=_distinct(use.campaign for use in (*own, *held)),
+        campaigns=_distinct(use.campaign for use in (*own, *held) if use.relation not in _OWN),
         iterations=_distinct(
             f"{use.campaign}:{use.iteration}"
             for use in (*around, *_related(own, "version", "samples"))
@@ -138,7 +139,7 @@ def _loss(
         models=_distinct(use.name for use in models),
         samples=sum(use.count for use in samples),
         example=samples[0].name if samples else "",
-        advice=_advice(damage, made, around, _related(own, "diagnosis")),
+        advice=_advice(damage, made, around, own),
     )
 
 
@@ -154,6 +155,7 @@ def _what(
     names += ["dataset version" for use in own if use.relation == "version"]
     names += [f"profile of diagnosis {use.name}" for use in own if use.relation == "diagnosis"]
     names += ["model card" for use in own if use.relation == "model"]
+    names += [f"{_OWN[use.relation]} {use.name}" for use in own if use.relation in _OWN]
     names += [_place(place) for _, place in holders]
     names += ["shard of samples" for use in own if use.relation == "samples" and not made + holders]
     return _distinct(names)
@@ -173,10 +175,9 @@ def _step(use: BlobUse) -> str:
     return f"{use.campaign}:{use.iteration}:{use.name.partition('/')[0]}"
 
 
-def _advice(
-    damage: Damage, made: list[BlobUse], around: list[BlobUse], diagnosed: list[BlobUse]
-) -> str:
+def _advice(damage: Damage, made: list[BlobUse], around: list[BlobUse], own: list[BlobUse]) -> str:
     """Say what brings the same bytes back, the surest way first."""
+    diagnosed = _related(own, "diagnosis")
     place = f"blobs/{damage.digest[:2]}/{damage.digest}"
     if damage.problem == "unreadable":
         return (
@@ -196,6 +197,11 @@ def _advice(
         ways.append(
             f"or diagnose {diagnosed[0].campaign} anew; what diagnosis {diagnosed[0].name} found "
             "stands in the table diagnoses as well"
+        )
+    elif any(use.relation in _OWN for use in own):
+        ways.append(
+            f"or {first}run `activesynth generator train` with the same corpus file, data, settings "
+            "and machine: it puts the same bytes back"
         )
     elif repeated:
         ways.append(

@@ -1,4 +1,4 @@
-"""Fit the campaign's generator on labelled real rows, once, before any shard is generated."""
+"""Fit the campaign's generator on labelled real rows, or take the artifact that it names."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
-from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.documents import SPLITS, DatasetManifest
 from activesynth.domain.exchange import GeneratorData
+from activesynth.domain.experiments import GeneratorRecord
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
+from activesynth.errors import ConfigurationError, InputError
+from activesynth.evaluation.near_duplicates import has_near_duplicate, unit_scaled
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.generators import corpus_codes
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.weighting import class_balanced
 from activesynth.uncertainty.region import levels
 from activesynth.uncertainty.scores import predictive_entropy
 
 STEP = Step("fit_generator")
+GROWING = ("train", "pool")
 
 
 def fit_generator(iteration_id: str, platform: Platform) -> StepRecord:
     """Write the generator; conditions are class, cluster and out-of-fold uncertainty level."""
     turn = open_turn(iteration_id, platform)
+    if turn.config.generator.artifact is not None:
+        return _taken(turn, platform.lineage.generator(turn.config.generator.artifact))
     model = turn.step("train").artifacts["model"]
     embedded = turn.step("embed").artifacts
     part = turn.config.generator
@@ -57,10 +64,71 @@ def fit_generator(iteration_id: str, platform: Platform) -> StepRecord:
             "model": model,
             "codebook": embedded["codebook"],
         },
-        settings=part.model_dump(mode="json"),
+        settings=part.model_dump(mode="json", exclude={"artifact"}),
         compute=compute,
         seed=seed,
     )
+
+
+def _taken(turn: Turn, record: GeneratorRecord) -> StepRecord:
+    """Name the artifact as this campaign's generator, once its corpus is known to be apart."""
+    card = turn.card(record.card)
+    part = turn.config.generator
+    if card.part != part.name:
+        raise ConfigurationError(
+            f"`generator.name` is {part.name!r}, but {record.name!r} is a {card.part!r}; write that "
+            "name beside the artifact.",
+            reason="other_part",
+            field="generator.name",
+        )
+    corpus_codes(turn.manifest.classes, card)
+    root = turn.root()
+
+    def compute(outputs: Outputs) -> None:
+        near_duplicate = float(card.facts["corpus"]["near_duplicate"])
+        shared = _overlap(turn, record, near_duplicate)
+        guarded = {split: n for split, n in shared.items() if split not in GROWING and n}
+        if guarded:
+            told = ", ".join(f"{n} of {split}" for split, n in guarded.items())
+            raise InputError(
+                f"`generator.artifact`: the corpus of {record.name!r} holds rows of this campaign, "
+                f"or copies nearer than {near_duplicate:g}: {told}. What it makes would carry the "
+                "answers into training; train it on other rows, or draw the campaign from others.",
+                reason="corpus_overlap",
+                field="generator.artifact",
+            )
+        outputs.link("generator", record.card)
+        outputs.link("generator.tensors", card.tensors)
+        outputs.facts["overlap"] = shared
+        outputs.facts["corpus"] = dict(card.facts["corpus"])
+
+    return execute(
+        turn,
+        STEP,
+        inputs={"generator": record.card, "corpus": record.corpus, "root": root},
+        settings={"artifact": record.name},
+        compute=compute,
+    )
+
+
+def _overlap(turn: Turn, record: GeneratorRecord, near_duplicate: float) -> dict[str, int]:
+    """Count, per split, the rows that the corpus holds or comes near to.
+
+    Of `test`, as of all splits, only the inputs are compared, so no look at it is counted.
+    """
+    manifest = turn.artifacts.document(record.corpus, DatasetManifest)
+    corpus = load_split(turn.platform.objects, manifest, "train")
+    scaled = unit_scaled(corpus.x)
+    found = {}
+    for done, split in enumerate(SPLITS):
+        turn.report("compare with the corpus", done, len(SPLITS))
+        rows = load_split(turn.platform.objects, turn.manifest, split)
+        near = np.isin(rows.ids, corpus.ids)
+        if len(rows) and rows.x.shape[1:] == corpus.x.shape[1:]:
+            own = unit_scaled(rows.x, corpus.x)
+            near |= has_near_duplicate(own, scaled, near_duplicate)
+        found[split] = int(near.sum())
+    return found
 
 
 def out_of_fold(turn: Turn, model: str, rows: SampleSet) -> Array:

@@ -9,9 +9,11 @@ from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import MAX_WEAKNESS_ID, Plan, WeaknessProfile
 from activesynth.domain.exchange import GenerationRequest, State, SyntheticBatch
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import SampleGenerator
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.generators import campaign_generator
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.requests import Order, candidates, expand, untargeted
 
@@ -146,9 +148,11 @@ def _run(
 ) -> SyntheticBatch:
     part = turn.config.generator
     name = turn.modality.generator_for(kind, part.name)
-    own = name == part.name
-    generator = turn.platform.parts.create("generator", name, part.parameters if own else {})
-    state = turn.state(card) if own else State({})
+    generator: SampleGenerator
+    if name == part.name:
+        generator, state = campaign_generator(turn, card)
+    else:
+        generator, state = turn.platform.parts.create("generator", name), State({})
     batch: SyntheticBatch = generator.generate(
         state,
         request,

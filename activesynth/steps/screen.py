@@ -15,6 +15,7 @@ from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.steps.embed import embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS, shard_count
+from activesynth.steps.generators import campaign_generator
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.screening import Limits, calibrate
 from activesynth.targeting.screening import screen as apply_limits
@@ -81,9 +82,8 @@ def _limits(turn: Turn, verifier: Predictor, control: SampleSet) -> Limits:
     """Calibrate the limits on real rows, and measure whether the verifier deserves a say."""
     guide = load_split(turn.platform.objects, turn.manifest, "guide")
     embedded = turn.step("embed").artifacts
-    part = turn.config.generator
-    generator = turn.platform.parts.create("generator", part.name, part.parameters)
-    state = turn.state(turn.step("fit_generator").artifacts["generator"])
+    card = turn.step("fit_generator").artifacts["generator"]
+    generator, state = campaign_generator(turn, card)
     agreement = 1.0
     if len(control):
         agreement = float((verifier.predict_proba(control.x).argmax(axis=1) == control.y).mean())

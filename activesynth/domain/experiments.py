@@ -1,0 +1,84 @@
+"""What lineage keeps beside campaigns: generators of their own, experiments and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Phase = Literal["tuning", "confirmation"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorRecord:
+    """A generator trained on a corpus of its own.
+
+    ``card`` and ``corpus`` are digests of the model card and of the manifest of the rows it learnt
+    from; ``document`` is the corpus file.
+    """
+
+    name: str
+    card: str
+    corpus: str
+    licence: str
+    rows: int
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """A metric of one arm's models after one iteration, mean over replicates, on ``n`` rows."""
+
+    variant: str
+    seed: int
+    iteration: int
+    arm: str
+    metric: str
+    value: float
+    n: int
+    campaign: str
+
+
+class ExperimentStore(Protocol):
+    """A part of :class:`activesynth.domain.ports.LineageStore`."""
+
+    def record_generator(self, record: GeneratorRecord) -> None:
+        """Keep a generator under its name; the same one again changes nothing.
+
+        Raises:
+            ConflictError: If the name stands for another generator.
+        """
+        ...
+
+    def generator(self, name: str) -> GeneratorRecord:
+        """Return the generator of that name.
+
+        Raises:
+            ConfigurationError: If there is none; the message names those there are.
+        """
+        ...
+
+    def generators(self) -> list[GeneratorRecord]:
+        """Return all of them, sorted by name."""
+        ...
+
+    def register_experiment(
+        self, name: str, registration: str, document: Mapping[str, Any]
+    ) -> None:
+        """Keep an experiment's document under its digest, before anything of it runs.
+
+        Raises:
+            ConflictError: If another document of that name has confirmation scores: what was
+                learnt from them cannot be unlearnt, so a new plan needs a new name.
+        """
+        ...
+
+    def record_scores(
+        self, experiment: str, registration: str, phase: Phase, rows: Sequence[ScoreRow]
+    ) -> None:
+        """Keep scores; those that are there already stay."""
+        ...
+
+    def scores(self, experiment: str, registration: str, phase: Phase) -> list[ScoreRow]:
+        """Return the scores of one registration, ordered by its key."""
+        ...

@@ -1,0 +1,116 @@
+"""Generators with a corpus of their own, registered experiments, and what their arms scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from activesynth.domain.experiments import GeneratorRecord, Phase, ScoreRow
+from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.lineage.engine import Database
+from activesynth.lineage.plain import attributes, plain
+from activesynth.lineage.schema import experiment_scores, experiments, generators
+
+_SCORE_KEY = ("variant", "seed", "iteration", "arm", "metric")
+
+
+class ExperimentRows:
+    """Implements :class:`activesynth.domain.experiments.ExperimentStore`."""
+
+    _database: Database
+
+    def record_generator(self, record: GeneratorRecord) -> None:
+        """Keep a generator under its name, unless it stands for another one."""
+        values = {**attributes(record), "document": plain(record.document)}
+        with self._database.writing(f"record_generator:{record.name}") as connection:
+            connection.execute(upsert(generators).values(values).on_conflict_do_nothing())
+            stands = _generator(connection, record.name)
+        if stands is not None and stands.card != record.card:
+            raise ConflictError(
+                f"the name {record.name!r} stands for another generator, {stands.card[:12]}, and "
+                "campaigns may have used it; give the changed corpus file another name.",
+                field="name",
+            )
+
+    def generator(self, name: str) -> GeneratorRecord:
+        """Return the generator of that name."""
+        with self._database.reading() as connection:
+            found = _generator(connection, name)
+            if found is not None:
+                return found
+            names = connection.execute(select(generators.c.name).order_by("name")).scalars().all()
+        raise ConfigurationError(
+            f"no generator {name!r} on record; there are: {', '.join(names) or 'none'}. Train it by "
+            "`activesynth generator train <corpus file>`.",
+            reason="no_generator",
+            field="generator.parameters.artifact",
+        )
+
+    def generators(self) -> list[GeneratorRecord]:
+        """Return all of them, sorted by name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(generators).order_by(generators.c.name))
+            return [_record(row) for row in rows]
+
+    def register_experiment(
+        self, name: str, registration: str, document: Mapping[str, Any]
+    ) -> None:
+        """Keep an experiment's document under its digest, before anything of it runs."""
+        scored = (
+            select(experiment_scores.c.registration)
+            .where(
+                experiment_scores.c.experiment == name,
+                experiment_scores.c.phase == "confirmation",
+                experiment_scores.c.registration != registration,
+            )
+            .limit(1)
+        )
+        values = {"name": name, "registration": registration, "document": plain(document)}
+        with self._database.writing(f"register_experiment:{name}") as connection:
+            other = connection.execute(scored).scalar_one_or_none()
+            if other is not None:
+                raise ConflictError(
+                    f"experiment {name!r} was confirmed as registered under {other[:12]}, and its "
+                    "file says something else now. A plan that was changed after its test scores "
+                    "were read is another experiment: give it another name and other seeds.",
+                    field="name",
+                )
+            connection.execute(upsert(experiments).values(values).on_conflict_do_nothing())
+
+    def record_scores(
+        self, experiment: str, registration: str, phase: Phase, rows: Sequence[ScoreRow]
+    ) -> None:
+        """Keep scores; those that are there already stay."""
+        if not rows:
+            return
+        whole = {"experiment": experiment, "registration": registration, "phase": phase}
+        values = [{**whole, **attributes(row)} for row in rows]
+        with self._database.writing(f"record_scores:{experiment}:{rows[0].campaign}") as connection:
+            connection.execute(upsert(experiment_scores).on_conflict_do_nothing(), values)
+
+    def scores(self, experiment: str, registration: str, phase: Phase) -> list[ScoreRow]:
+        """Return the scores of one registration, ordered by its key."""
+        table = experiment_scores
+        query = (
+            select(*(table.c[name] for name in (*_SCORE_KEY, "value", "n", "campaign")))
+            .where(
+                table.c.experiment == experiment,
+                table.c.registration == registration,
+                table.c.phase == phase,
+            )
+            .order_by(*(table.c[name] for name in _SCORE_KEY))
+        )
+        with self._database.reading() as connection:
+            return [ScoreRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _generator(connection: Connection, name: str) -> GeneratorRecord | None:
+    row = connection.execute(select(generators).where(generators.c.name == name)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _record(row: Any) -> GeneratorRecord:
+    return GeneratorRecord(row.name, row.card, row.corpus, row.licence, row.rows, row.document)

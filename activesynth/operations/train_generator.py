@@ -1,0 +1,101 @@
+"""Train a generator on a corpus of its own, once, for any campaign to name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from activesynth.config.corpus import CorpusConfig
+from activesynth.domain.canonical import Array, derive_seed
+from activesynth.domain.dataset_access import write_rows
+from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.exchange import GeneratorData, SourceData, State
+from activesynth.domain.experiments import GeneratorRecord
+from activesynth.domain.platform import Platform
+from activesynth.domain.ports import DatasetSource, Modality, SampleGenerator
+from activesynth.errors import InputError
+from activesynth.evaluation.scarcity import first_rows
+from activesynth.steps.artifacts import Artifacts
+
+SPLIT = "train"
+
+
+def train_generator(config: CorpusConfig, platform: Platform) -> GeneratorRecord:
+    """Write the corpus, fit the generator on it, and record both under the corpus's name.
+
+    The conditions learnt are the corpus's labels alone: clusters and uncertainty belong to a
+    campaign's own model. Calling it again with the same file finds the same addresses.
+
+    Raises:
+        InputError: If the source cannot be read, or holds no labelled row.
+        ConflictError: If the name stands for a generator with other weights.
+    """
+    data = _read(config, platform)
+    artifacts = Artifacts(platform.objects)
+    manifest = DatasetManifest(
+        modality=config.modality,
+        classes=data.classes,
+        parent=None,
+        splits={SPLIT: write_rows(platform.objects, data.samples)},
+    )
+    artifacts.put_document(manifest)
+    part = config.generator
+    generator: SampleGenerator = platform.parts.create("generator", part.name, part.parameters)
+    state = generator.fit(
+        _unconditioned(data),
+        seed=derive_seed("corpus", config.seed),
+        progress=lambda done, total: platform.report("train generator", done, total),
+    )
+    provenance = {
+        "name": config.name,
+        "licence": config.licence,
+        "manifest": manifest.digest,
+        "rows": len(data.samples),
+        "classes": list(data.classes),
+        "near_duplicate": config.near_duplicate,
+    }
+    card, _ = artifacts.put_model(
+        State(state.tensors, {**state.facts, "corpus": provenance}),
+        part=part.name,
+        role="generator",
+        parameters=platform.parts.check("generator", part.name, part.parameters),
+    )
+    record = GeneratorRecord(
+        config.name,
+        card,
+        manifest.digest,
+        config.licence,
+        len(data.samples),
+        config.model_dump(mode="json"),
+    )
+    platform.lineage.record_generator(record)
+    return record
+
+
+def _read(config: CorpusConfig, platform: Platform) -> SourceData:
+    source: DatasetSource = platform.parts.create(
+        "source", config.source.name, config.source.parameters
+    )
+    data = source.read()
+    modality: Modality = platform.parts.create("modality", config.modality)
+    modality.check(data.samples)
+    kept = data.samples.take(first_rows(data.samples.ids, config.rows, config.seed))
+    if not (kept.y >= 0).any():
+        raise InputError(
+            "`source`: no row of the corpus has a label, so the generator could not be asked for a "
+            "class; name the array or column of the labels.",
+            reason="no_labels",
+            field="source",
+        )
+    return replace(data, samples=kept)
+
+
+def _unconditioned(data: SourceData) -> GeneratorData:
+    """Return the corpus with one cluster and one uncertainty level for every row."""
+    nothing: Array = np.zeros(len(data.samples), np.int64)
+    counts = np.bincount(data.samples.y[data.samples.y >= 0], minlength=len(data.classes))
+    known = np.where(data.samples.y >= 0, counts[np.maximum(data.samples.y, 0)], 0)
+    # Between as-it-is and class-balanced, as `fit_generator` weighs a campaign's own rows.
+    weight = np.where(known > 0, np.sqrt(len(data.samples) / np.maximum(known, 1)), 1.0)
+    return GeneratorData(data.samples, nothing, nothing, weight, len(data.classes), 1)
