@@ -43,8 +43,8 @@ class ExperimentRows:
                 return found
             names = connection.execute(select(generators.c.name).order_by("name")).scalars().all()
         raise ConfigurationError(
-            f"no generator {name!r} on record; there are: {', '.join(names) or 'none'}. Train it by "
-            "`activesynth generator train <corpus file>`.",
+            f"no generator {name!r} on record; there are: {', '.join(names) or 'none'}. Train it "
+            "by `activesynth generator train <corpus file>`.",
             reason="no_generator",
             field="generator.parameters.artifact",
         )

@@ -200,8 +200,8 @@ def _advice(damage: Damage, made: list[BlobUse], around: list[BlobUse], own: lis
         )
     elif any(use.relation in _OWN for use in own):
         ways.append(
-            f"or {first}run `activesynth generator train` with the same corpus file, data, settings "
-            "and machine: it puts the same bytes back"
+            f"or {first}run `activesynth generator train` with the same corpus file, data, "
+            "settings and machine: it puts the same bytes back"
         )
     elif repeated:
         ways.append(

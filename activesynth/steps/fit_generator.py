@@ -76,8 +76,8 @@ def _taken(turn: Turn, record: GeneratorRecord) -> StepRecord:
     part = turn.config.generator
     if card.part != part.name:
         raise ConfigurationError(
-            f"`generator.name` is {part.name!r}, but {record.name!r} is a {card.part!r}; write that "
-            "name beside the artifact.",
+            f"`generator.name` is {part.name!r}, but {record.name!r} is a {card.part!r}; write "
+            "that name beside the artifact.",
             reason="other_part",
             field="generator.name",
         )

@@ -92,10 +92,11 @@ def corpus_codes(classes: Sequence[str], card: ModelCard) -> Array:
     known = {str(name): code for code, name in enumerate(corpus.get("classes", ()))}
     missing = [name for name in classes if name not in known]
     if missing:
+        there = ", ".join(map(repr, list(known)[:20]))
         raise ConfigurationError(
             f"`generator.artifact`: the corpus of {corpus.get('name')!r} has no class "
-            f"{', '.join(map(repr, missing[:5]))}; it has {', '.join(map(repr, list(known)[:20]))}. "
-            "Rename the classes of either source, or train a generator on a corpus with them.",
+            f"{', '.join(map(repr, missing[:5]))}; it has {there}. Rename the classes of either "
+            "source, or train a generator on a corpus with them.",
             reason="foreign_classes",
             field="generator.artifact",
         )
