@@ -29,7 +29,7 @@ Positive = Annotated[int, Field(ge=1)]
 Items = TypeVar("Items", bound=tuple[Any, ...])
 
 
-def _distinct(items: Items) -> Items:
+def distinct(items: Items) -> Items:
     """Refuse a value given twice: results are kept by name, so one would hide the other."""
     twice = sorted({item for item in items if items.count(item) > 1})
     if twice:
@@ -37,7 +37,7 @@ def _distinct(items: Items) -> Items:
     return items
 
 
-Names = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+Names = Annotated[tuple[str, ...], AfterValidator(distinct)]
 
 
 class Section(BaseModel):
@@ -99,7 +99,9 @@ class SplitShares(Section):
 
     Only ``pool`` and ``test`` may be left empty: every iteration reads the other four. Unlabelled
     rows of the source always enter the pool; ``pool`` is the share of the labelled rows whose label
-    is hidden as well, for experiments with an oracle.
+    is hidden as well, for experiments with an oracle. With ``test_seed``, ``test`` (and the choice
+    of ``sampling.rows``) hangs on that seed alone: campaigns of other seeds draw their other splits
+    anew from the same rest, and none of them ever trains on another's test rows.
     """
 
     train: SomeShare = 0.4
@@ -109,12 +111,15 @@ class SplitShares(Section):
     gate: SomeShare = 0.15
     test: Share = 0.15
     near_duplicate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
+    test_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Self:
         total = self.train + self.pool + self.guide + self.judge + self.gate + self.test
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"the six split shares must sum to 1, they sum to {total:.4f}")
+        if self.test_seed is not None and self.test == 0.0:
+            raise ValueError("test_seed is given, but `test` is 0; give it a share")
         return self
 
 
@@ -128,7 +133,7 @@ class Uncertainty(Section):
     passes: Annotated[int, Field(ge=2, le=1000)] = 50
     tau: Annotated[float, Field(gt=0.0)] | None = None
     tau_quantile: Share = 0.8
-    sweep: Annotated[tuple[SomeShare, ...], AfterValidator(_distinct)] = (0.05, 0.1, 0.2, 0.4, 0.8)
+    sweep: Annotated[tuple[SomeShare, ...], AfterValidator(distinct)] = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 
 class Clusters(Section):
@@ -145,7 +150,7 @@ class Diagnosis(Section):
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     min_support: Positive = 10
     corruptions: Names = ("blur", "noise", "rotation", "occlusion", "shadow", "contrast")
-    severities: Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+    severities: Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(distinct)] = (
         0.33,
         0.66,
         1.0,
@@ -289,6 +294,12 @@ class CampaignConfig(Section):
     gate: Gate = Gate()
     loop: Loop = Loop()
     refresh: Refresh = Refresh()
+
+
+def rows_seed(config: CampaignConfig) -> int:
+    """Return the seed that decides which rows of the source are used."""
+    fixed = config.splits.test_seed
+    return config.seed if fixed is None else fixed
 
 
 def parse_campaign(document: Any, origin: str) -> CampaignConfig:

@@ -26,6 +26,26 @@ class GeneratorRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRef:
+    """One variant and one seed of a registered experiment."""
+
+    experiment: str
+    registration: str
+    phase: Phase
+    variant: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """A cell that was run and scored: its campaign, and the digest of what its arms predicted."""
+
+    cell: CellRef
+    campaign: str
+    predictions: str
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRow:
     """A metric of one arm's models after one iteration, mean over replicates, on ``n`` rows."""
 
@@ -36,7 +56,6 @@ class ScoreRow:
     metric: str
     value: float
     n: int
-    campaign: str
 
 
 class ExperimentStore(Protocol):
@@ -68,15 +87,17 @@ class ExperimentStore(Protocol):
         """Keep an experiment's document under its digest, before anything of it runs.
 
         Raises:
-            ConflictError: If another document of that name has confirmation scores: what was
-                learnt from them cannot be unlearnt, so a new plan needs a new name.
+            ConflictError: If another document of that name was confirmed: what was learnt from it
+                cannot be unlearnt, so a new plan needs a new name.
         """
         ...
 
-    def record_scores(
-        self, experiment: str, registration: str, phase: Phase, rows: Sequence[ScoreRow]
-    ) -> None:
-        """Keep scores; those that are there already stay."""
+    def record_cell(self, record: CellRecord, rows: Sequence[ScoreRow]) -> None:
+        """Keep a cell with its scores in one transaction; one that is there already stays."""
+        ...
+
+    def cells(self, experiment: str, registration: str, phase: Phase) -> list[CellRecord]:
+        """Return the cells that were scored, ordered by variant and seed."""
         ...
 
     def scores(self, experiment: str, registration: str, phase: Phase) -> list[ScoreRow]:

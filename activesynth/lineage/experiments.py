@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, Table, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from activesynth.domain.experiments import GeneratorRecord, Phase, ScoreRow
+from activesynth.domain.experiments import CellRecord, CellRef, GeneratorRecord, Phase, ScoreRow
 from activesynth.errors import ConfigurationError, ConflictError
 from activesynth.lineage.engine import Database
 from activesynth.lineage.plain import attributes, plain
-from activesynth.lineage.schema import experiment_scores, experiments, generators
+from activesynth.lineage.schema import experiment_cells, experiment_scores, experiments, generators
 
 _SCORE_KEY = ("variant", "seed", "iteration", "arm", "metric")
 
@@ -60,11 +60,11 @@ class ExperimentRows:
     ) -> None:
         """Keep an experiment's document under its digest, before anything of it runs."""
         scored = (
-            select(experiment_scores.c.registration)
+            select(experiment_cells.c.registration)
             .where(
-                experiment_scores.c.experiment == name,
-                experiment_scores.c.phase == "confirmation",
-                experiment_scores.c.registration != registration,
+                experiment_cells.c.experiment == name,
+                experiment_cells.c.phase == "confirmation",
+                experiment_cells.c.registration != registration,
             )
             .limit(1)
         )
@@ -80,31 +80,57 @@ class ExperimentRows:
                 )
             connection.execute(upsert(experiments).values(values).on_conflict_do_nothing())
 
-    def record_scores(
-        self, experiment: str, registration: str, phase: Phase, rows: Sequence[ScoreRow]
-    ) -> None:
-        """Keep scores; those that are there already stay."""
-        if not rows:
-            return
-        whole = {"experiment": experiment, "registration": registration, "phase": phase}
-        values = [{**whole, **attributes(row)} for row in rows]
-        with self._database.writing(f"record_scores:{experiment}:{rows[0].campaign}") as connection:
-            connection.execute(upsert(experiment_scores).on_conflict_do_nothing(), values)
+    def record_cell(self, record: CellRecord, rows: Sequence[ScoreRow]) -> None:
+        """Keep a cell with its scores, unless it is there already."""
+        cell = attributes(record.cell)
+        values = {**cell, "campaign": record.campaign, "predictions": record.predictions}
+        label = f"record_cell:{record.cell.experiment}:{record.campaign}"
+        with self._database.writing(label) as connection:
+            kept = connection.execute(
+                upsert(experiment_cells)
+                .values(values)
+                .on_conflict_do_nothing()
+                .returning(experiment_cells.c.campaign)
+            ).scalar_one_or_none()
+            if kept is not None and rows:
+                connection.execute(
+                    insert(experiment_scores), [{**cell, **attributes(row)} for row in rows]
+                )
+
+    def cells(self, experiment: str, registration: str, phase: Phase) -> list[CellRecord]:
+        """Return the cells that were scored, ordered by variant and seed."""
+        table = experiment_cells
+        query = select(table).where(*_owned(table, experiment, registration, phase))
+        with self._database.reading() as connection:
+            return [
+                CellRecord(
+                    CellRef(experiment, registration, phase, row.variant, row.seed),
+                    row.campaign,
+                    row.predictions,
+                )
+                for row in connection.execute(query.order_by(table.c.variant, table.c.seed))
+            ]
 
     def scores(self, experiment: str, registration: str, phase: Phase) -> list[ScoreRow]:
         """Return the scores of one registration, ordered by its key."""
         table = experiment_scores
         query = (
-            select(*(table.c[name] for name in (*_SCORE_KEY, "value", "n", "campaign")))
-            .where(
-                table.c.experiment == experiment,
-                table.c.registration == registration,
-                table.c.phase == phase,
-            )
+            select(*(table.c[name] for name in (*_SCORE_KEY, "value", "n")))
+            .where(*_owned(table, experiment, registration, phase))
             .order_by(*(table.c[name] for name in _SCORE_KEY))
         )
         with self._database.reading() as connection:
             return [ScoreRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _owned(
+    table: Table, experiment: str, registration: str, phase: Phase
+) -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.experiment == experiment,
+        table.c.registration == registration,
+        table.c.phase == phase,
+    )
 
 
 def _generator(connection: Connection, name: str) -> GeneratorRecord | None:

@@ -43,6 +43,8 @@ _RECORDED = """
         SELECT NULL, card, 'card' FROM activesynth.generators
         UNION ALL
         SELECT NULL, corpus, 'manifest' FROM activesynth.generators
+        UNION ALL
+        SELECT campaign, predictions, '' FROM activesynth.experiment_cells
     )
     SELECT digest, bool_or(role = 'manifest') AS is_manifest, bool_or(role = 'card') AS is_card
     FROM named WHERE :campaign IS NULL OR campaign = :campaign
@@ -92,6 +94,9 @@ _USES = """
         UNION ALL
         SELECT corpus, name, NULL, 'corpus', name, 0, 1
         FROM activesynth.generators WHERE corpus = ANY(:digests)
+        UNION ALL
+        SELECT predictions, campaign, NULL, 'predictions', experiment, 0, 1
+        FROM activesynth.experiment_cells WHERE predictions = ANY(:digests)
         UNION ALL
         SELECT shard, campaign, iteration, 'samples', min(id), 0, count(*)
         FROM activesynth.samples WHERE shard = ANY(:digests) GROUP BY shard, campaign, iteration

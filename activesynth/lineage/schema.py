@@ -300,6 +300,26 @@ experiments = Table(
     moment("recorded_at"),
 )
 
+experiment_cells = Table(
+    "experiment_cells",
+    metadata,
+    key("experiment", Text),
+    key("registration", Text),
+    key("phase", Text),
+    key("variant", Text),
+    key("seed", Integer),
+    need("campaign", Text),
+    need("predictions", Text),
+    moment("recorded_at"),
+    ForeignKeyConstraint(
+        ["experiment", "registration"], ["experiments.name", "experiments.registration"]
+    ),
+    ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
+    CheckConstraint("phase IN ('tuning', 'confirmation')", name="phase"),
+)
+
+_CELL = ("experiment", "registration", "phase", "variant", "seed")
+
 experiment_scores = Table(
     "experiment_scores",
     metadata,
@@ -313,13 +333,7 @@ experiment_scores = Table(
     key("metric", Text),
     need("value", Double),
     need("n", Integer),
-    need("campaign", Text),
-    moment("recorded_at"),
-    ForeignKeyConstraint(
-        ["experiment", "registration"], ["experiments.name", "experiments.registration"]
-    ),
-    ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
-    CheckConstraint("phase IN ('tuning', 'confirmation')", name="phase"),
+    ForeignKeyConstraint(_CELL, [f"experiment_cells.{name}" for name in _CELL]),
 )
 
 plans = Table(

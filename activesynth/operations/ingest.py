@@ -25,6 +25,7 @@ from activesynth.errors import ConfigurationError, InputError
 from activesynth.evaluation.near_duplicates import unit_scaled
 from activesynth.evaluation.scarcity import limit_labels, long_tail, wrong_labels
 from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
+from activesynth.operations.corpora import in_corpus
 from activesynth.operations.reading import read_source
 
 DRAWN_FROM = ("source", "sampling", "splits", "seed")
@@ -94,7 +95,8 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         connected_groups(data.samples.groups, scaled, near_duplicate),
         {**data.samples.columns, "source_group": data.samples.groups},
     )
-    drawn = _draw(config, samples, scaled)
+    known = in_corpus(config.generator.artifact, samples, platform)
+    drawn = _draw(config, samples, scaled, known)
     found = leaks(
         {name: samples.ids[rows] for name, rows in drawn.splits.items()},
         {name: samples.groups[rows] for name, rows in drawn.splits.items()},
@@ -174,11 +176,15 @@ def _notice(config: CampaignConfig, before: CampaignConfig) -> str:
     )
 
 
-def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array) -> _Drawn:
-    shares = {name: getattr(config.splits, name) for name in SPLITS}
+def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array, known: Array) -> _Drawn:
+    """Draw the splits from the rows that no generator has learnt from."""
     seed = derive_seed("splits", config.seed)
-    splits = draw_splits(samples.y, samples.groups, scaled, shares, near_duplicate=0.0, seed=seed)
-    reasons = np.full(len(samples), "group_in_guarded_split")
+    free = np.flatnonzero(~known)
+    splits = {
+        name: free[rows]
+        for name, rows in _splits(config, samples.take(free), scaled[free], seed).items()
+    }
+    reasons = np.where(known, "in_corpus", "group_in_guarded_split")
     train = splits["train"]
     tail = train[long_tail(samples.y[train], config.sampling.long_tail, seed)]
     kept = tail
@@ -190,6 +196,38 @@ def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array) -> _Drawn:
         reasons[rows] = ""
     reasons[np.setdiff1d(train, tail)] = "long_tail"
     return _Drawn(splits, reasons)
+
+
+def _splits(
+    config: CampaignConfig, samples: SampleSet, scaled: Array, seed: int
+) -> dict[str, Array]:
+    """Draw the splits; groups are connected already, so no distance is looked at again."""
+    shares = {name: getattr(config.splits, name) for name in SPLITS}
+    fixed = config.splits.test_seed
+    if fixed is None:
+        return draw_splits(samples.y, samples.groups, scaled, shares, near_duplicate=0.0, seed=seed)
+    test = shares.pop("test")
+    apart = draw_splits(
+        samples.y,
+        samples.groups,
+        scaled,
+        {"rest": 1.0 - test, "test": test},
+        near_duplicate=0.0,
+        seed=derive_seed("test rows", fixed),
+    )
+    rest = np.setdiff1d(np.arange(len(samples)), apart["test"])
+    # Unlabelled rows of a group that stands in test are in no split at all.
+    in_test = np.isin(samples.groups[rest], samples.groups[apart["test"]])
+    rest = rest[~in_test]
+    drawn = draw_splits(
+        samples.y[rest],
+        samples.groups[rest],
+        scaled[rest],
+        {name: share / (1.0 - test) for name, share in shares.items()},
+        near_duplicate=0.0,
+        seed=seed,
+    )
+    return {**{name: rest[rows] for name, rows in drawn.items()}, "test": apart["test"]}
 
 
 def _write(

@@ -156,6 +156,7 @@ def _what(
     names += [f"profile of diagnosis {use.name}" for use in own if use.relation == "diagnosis"]
     names += ["model card" for use in own if use.relation == "model"]
     names += [f"{_OWN[use.relation]} {use.name}" for use in own if use.relation in _OWN]
+    names += [f"predictions of experiment {use.name}" for use in _related(own, "predictions")]
     names += [_place(place) for _, place in holders]
     names += ["shard of samples" for use in own if use.relation == "samples" and not made + holders]
     return _distinct(names)

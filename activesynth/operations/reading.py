@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from activesynth.config.campaign import CampaignConfig
+from activesynth.config.campaign import CampaignConfig, rows_seed
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, Trainer
@@ -29,7 +29,7 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
             reason="too_few_classes",
             field="source",
         )
-    kept = first_rows(data.samples.ids, config.sampling.rows, config.seed)
+    kept = first_rows(data.samples.ids, config.sampling.rows, rows_seed(config))
     modality: Modality = platform.parts.create("modality", config.modality)
     modality.check(data.samples)
     trainer: Trainer = platform.parts.create(

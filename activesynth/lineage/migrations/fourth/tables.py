@@ -22,6 +22,23 @@ CREATE TABLE activesynth.experiments (
     PRIMARY KEY (name, registration)
 );
 
+CREATE TABLE activesynth.experiment_cells (
+    experiment text NOT NULL,
+    registration text NOT NULL,
+    phase text NOT NULL,
+    variant text NOT NULL,
+    seed integer NOT NULL,
+    campaign text NOT NULL,
+    predictions text NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (experiment, registration, phase, variant, seed),
+    FOREIGN KEY (experiment, registration)
+        REFERENCES activesynth.experiments (name, registration),
+    FOREIGN KEY (campaign)
+        REFERENCES activesynth.campaigns (name),
+    CONSTRAINT experiment_cells_phase_check CHECK (phase IN ('tuning', 'confirmation'))
+);
+
 CREATE TABLE activesynth.experiment_scores (
     experiment text NOT NULL,
     registration text NOT NULL,
@@ -33,14 +50,10 @@ CREATE TABLE activesynth.experiment_scores (
     metric text NOT NULL,
     value double precision NOT NULL,
     n integer NOT NULL,
-    campaign text NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (experiment, registration, phase, variant, seed, iteration, arm, metric),
-    FOREIGN KEY (experiment, registration)
-        REFERENCES activesynth.experiments (name, registration),
-    FOREIGN KEY (campaign)
-        REFERENCES activesynth.campaigns (name),
-    CONSTRAINT experiment_scores_phase_check CHECK (phase IN ('tuning', 'confirmation'))
+    FOREIGN KEY (experiment, registration, phase, variant, seed)
+        REFERENCES activesynth.experiment_cells
+            (experiment, registration, phase, variant, seed)
 );
 """
 
@@ -62,19 +75,28 @@ COMMENTS: dict[str, dict[str, str]] = {
         "document": "The experiment file with every default filled in, and the campaign it varies",
         "recorded_at": "When it was registered",
     },
+    "experiment_cells": {
+        "": "One variant and one seed of an experiment, run to its end and scored",
+        "experiment": "Experiment",
+        "registration": "Under which registration it ran",
+        "phase": "tuning (scored on gate) or confirmation (scored on test, read once)",
+        "variant": "Which changes of the campaign file",
+        "seed": "The campaign's seed, from which train and pool are drawn",
+        "campaign": "Campaign that ran it; its lineage tells the rest",
+        "predictions": "Digest of what every arm predicted for every row, in the object store",
+        "recorded_at": "When it was scored",
+    },
     "experiment_scores": {
         "": "What each arm scored on rows that steered and decided nothing, one row per metric",
         "experiment": "Experiment",
         "registration": "Under which registration it ran",
         "phase": "tuning (scored on gate) or confirmation (scored on test, read once)",
         "variant": "Which changes of the campaign file",
-        "seed": "The campaign's seed, from which train and pool are drawn",
+        "seed": "The campaign's seed",
         "iteration": "Iteration whose models were scored",
         "arm": "Arm",
-        "metric": "Metric",
+        "metric": "Metric, or labels, synthetic, seconds: what had been spent by then",
         "value": "Mean over the arm's replicates",
-        "n": "Rows it was computed on",
-        "campaign": "Campaign that ran it; its lineage tells the rest",
-        "recorded_at": "When it was scored",
+        "n": "Rows it was computed on, 0 where it is no metric",
     },
 }

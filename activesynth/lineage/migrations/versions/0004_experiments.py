@@ -31,5 +31,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     connection = op.get_bind()
-    for name in ("experiment_scores", "experiments", "generators"):
+    for name in ("experiment_scores", "experiment_cells", "experiments", "generators"):
         connection.exec_driver_sql(f"DROP TABLE activesynth.{name}")

@@ -1,0 +1,181 @@
+"""What an experiment compares, over which seeds: the strict model of an experiment file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from activesynth.config.campaign import (
+    CampaignConfig,
+    Names,
+    Positive,
+    Section,
+    distinct,
+    parse_campaign,
+)
+from activesynth.config.yaml_file import read_yaml
+from activesynth.domain.registry import invalid
+from activesynth.errors import ConfigurationError
+
+Phase = Literal["tuning", "confirmation"]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Seeds = Annotated[tuple[Seed, ...], AfterValidator(distinct)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
+Title = Annotated[str, Field(min_length=1, max_length=60)]
+OWN_METRICS = ("few3", "tail3", "worst_recall")
+"""Metrics an experiment has beside those in the registry; docs/how-to/run-an-experiment.md."""
+
+
+class Contender(Section):
+    """What is compared: an arm under a variant of the campaign, after the last iteration."""
+
+    variant: Word
+    arm: str
+
+
+class Claim(Section):
+    """One contender is better than another by ``at_least``, in units of the metric.
+
+    It holds when the estimate reaches ``at_least`` and the lower bound of the interval lies above
+    ``above``. Where less is better, say so by naming the contenders the other way round.
+    """
+
+    better: Title
+    than: Title
+    metric: str
+    at_least: float = 0.0
+    above: float = 0.0
+
+
+class SeedLists(Section):
+    """Seeds that choices are made on, and seeds that are run once when all is decided."""
+
+    tuning: Seeds
+    confirmation: Seeds
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        both = sorted(set(self.tuning) & set(self.confirmation))
+        if both:
+            raise ValueError(f"seeds {both} are in both lists; what was tuned on confirms nothing")
+        return self
+
+
+class ExperimentConfig(Section):
+    """A comparison that is written down before it runs.
+
+    Every variant is the ``campaign`` with ``changes`` and then its own changes; every seed of it
+    is a campaign of its own. ``primary`` is the one comparison that the experiment was made for,
+    at 95 %; all ``secondary`` ones share simultaneous intervals.
+    """
+
+    name: Word
+    description: str = ""
+    campaign: str
+    iterations: Positive = 1
+    changes: dict[str, Any] = {}
+    variants: dict[Word, dict[str, Any]]
+    contenders: dict[Title, Contender]
+    metrics: Names = ("balanced_accuracy", "few3")
+    corruptions: Names = ()
+    primary: Claim
+    secondary: tuple[Claim, ...] = ()
+    seeds: SeedLists
+
+    @model_validator(mode="after")
+    def _names_what_is_there(self) -> Self:
+        if not self.variants or not self.seeds.confirmation:
+            raise ValueError("variants and seeds.confirmation need one entry or more")
+        for title, contender in self.contenders.items():
+            if contender.variant not in self.variants:
+                raise ValueError(
+                    f"contender {title!r} names the variant {contender.variant!r}; there are: "
+                    f"{', '.join(self.variants)}"
+                )
+        for claim in (self.primary, *self.secondary):
+            missing = {claim.better, claim.than} - set(self.contenders)
+            if missing:
+                raise ValueError(
+                    f"a claim names {sorted(missing)}; the contenders are: "
+                    f"{', '.join(self.contenders)}"
+                )
+            if claim.metric not in self.scored:
+                raise ValueError(
+                    f"a claim is about {claim.metric!r}; `metrics` and `corruptions` give: "
+                    f"{', '.join(self.scored)}"
+                )
+        return self
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Return every metric that is kept for each arm."""
+        shifted = ("shifted_accuracy", "worst_shifted_accuracy", "clean_accuracy")
+        return (*self.metrics, *(shifted if self.corruptions else ()))
+
+    def cell_campaign(self, base: Mapping[str, Any], variant: str, seed: int) -> CampaignConfig:
+        """Return the campaign of one variant and seed, ``base`` being the document it varies.
+
+        Raises:
+            ConfigurationError: If the changes make no valid campaign.
+        """
+        document = merged(merged(base, self.changes), self.variants[variant])
+        document["name"] = f"{self.name}-{variant}-{seed}"
+        document["seed"] = seed
+        return parse_campaign(document, f"experiment {self.name!r}, variant {variant!r}")
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``changes`` laid over it, mapping by mapping; lists are replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        before = result.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def parse_experiment(document: Any, origin: str) -> ExperimentConfig:
+    """Check a parsed document; ``origin`` names it in messages.
+
+    Raises:
+        ConfigurationError: Naming every wrong field with its value and what it should be.
+    """
+    if not isinstance(document, dict):
+        raise ConfigurationError(
+            f"{origin}: an experiment is a mapping of keys to values.",
+            reason="not_a_mapping",
+            field="file",
+        )
+    try:
+        return ExperimentConfig.model_validate(document)
+    except ValidationError as error:
+        raise invalid(origin, error) from error
+
+
+def read_experiment(path: Path) -> ExperimentConfig:
+    """Read and check an experiment file.
+
+    Raises:
+        ConfigurationError: If the file is missing, is no YAML, or is not a valid experiment.
+    """
+    try:
+        document = read_yaml(path)
+    except FileNotFoundError:
+        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        raise ConfigurationError(
+            f"no experiment file {path}; there are: {', '.join(there) or 'none'}.",
+            reason="no_experiment_file",
+            field="experiment",
+        ) from None
+    config = parse_experiment(document, str(path))
+    if config.name != path.stem:
+        raise ConfigurationError(
+            f"{path}: `name` is {config.name!r}, but the file is called {path.stem!r}; make them "
+            "equal.",
+            reason="name_mismatch",
+            field="name",
+        )
+    return config
