@@ -25,8 +25,12 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Seeds = Annotated[tuple[Seed, ...], AfterValidator(distinct)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 Title = Annotated[str, Field(min_length=1, max_length=60)]
+TEST_SEED = 0
+"""Draws `test` for all seeds of an experiment, unless the campaign names a seed for it."""
 OWN_METRICS = ("few3", "tail3", "worst_recall")
 """Metrics an experiment has beside those in the registry; docs/how-to/run-an-experiment.md."""
+RESAMPLED = ("accuracy", "balanced_accuracy", *OWN_METRICS)
+SHIFTED = ("shifted_accuracy", "worst_shifted_accuracy", "clean_accuracy")
 
 
 class Contender(Section):
@@ -48,6 +52,15 @@ class Claim(Section):
     metric: str
     at_least: float = 0.0
     above: float = 0.0
+
+
+class LabelSaving(Section):
+    """The share of bought labels that one contender needs less to reach another's final score."""
+
+    of: Title
+    than: Title
+    metric: str
+    at_least: float = 0.0
 
 
 class SeedLists(Section):
@@ -76,13 +89,14 @@ class ExperimentConfig(Section):
     description: str = ""
     campaign: str
     iterations: Positive = 1
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
     variants: dict[Word, dict[str, Any]]
     contenders: dict[Title, Contender]
     metrics: Names = ("balanced_accuracy", "few3")
     corruptions: Names = ()
     primary: Claim
     secondary: tuple[Claim, ...] = ()
+    savings: tuple[LabelSaving, ...] = ()
     seeds: SeedLists
 
     @model_validator(mode="after")
@@ -95,25 +109,38 @@ class ExperimentConfig(Section):
                     f"contender {title!r} names the variant {contender.variant!r}; there are: "
                     f"{', '.join(self.variants)}"
                 )
-        for claim in (self.primary, *self.secondary):
-            missing = {claim.better, claim.than} - set(self.contenders)
+        named = [(claim.better, claim.than, claim.metric) for claim in self.claims]
+        named += [(saving.of, saving.than, saving.metric) for saving in self.savings]
+        for one, other, metric in named:
+            missing = {one, other} - set(self.contenders)
             if missing:
                 raise ValueError(
                     f"a claim names {sorted(missing)}; the contenders are: "
                     f"{', '.join(self.contenders)}"
                 )
-            if claim.metric not in self.scored:
+            if metric not in self.scored:
                 raise ValueError(
-                    f"a claim is about {claim.metric!r}; `metrics` and `corruptions` give: "
+                    f"a claim is about {metric!r}; `metrics` and `corruptions` give: "
                     f"{', '.join(self.scored)}"
                 )
+        resampled = {*RESAMPLED, *SHIFTED}
+        foreign = sorted({claim.metric for claim in self.claims} - resampled)
+        if foreign:
+            raise ValueError(
+                f"a claim is about {foreign}, whose rows cannot be resampled here; claims can be "
+                f"about {', '.join(sorted(resampled))}"
+            )
         return self
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the primary claim, and then the others."""
+        return (self.primary, *self.secondary)
 
     @property
     def scored(self) -> tuple[str, ...]:
         """Return every metric that is kept for each arm."""
-        shifted = ("shifted_accuracy", "worst_shifted_accuracy", "clean_accuracy")
-        return (*self.metrics, *(shifted if self.corruptions else ()))
+        return (*self.metrics, *(SHIFTED if self.corruptions else ()))
 
     def cell_campaign(self, base: Mapping[str, Any], variant: str, seed: int) -> CampaignConfig:
         """Return the campaign of one variant and seed, ``base`` being the document it varies.
@@ -122,8 +149,15 @@ class ExperimentConfig(Section):
             ConfigurationError: If the changes make no valid campaign.
         """
         document = merged(merged(base, self.changes), self.variants[variant])
-        document["name"] = f"{self.name}-{variant}-{seed}"
-        document["seed"] = seed
+        splits = {"test_seed": TEST_SEED, **document.get("splits", {})}
+        # How long it runs is the experiment's to say, for all seeds alike.
+        loop = {**document.get("loop", {}), "max_iterations": self.iterations, "patience": 1000}
+        document |= {
+            "name": f"{self.name}-{variant}-{seed}",
+            "seed": seed,
+            "splits": splits,
+            "loop": loop,
+        }
         return parse_campaign(document, f"experiment {self.name!r}, variant {variant!r}")
 
 

@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     home: Path = Path(".activesynth")
     campaigns: Path = Path("campaigns")
+    experiments: Path = Path("experiments")
     data: Path = Path()
     database_url: SecretStr | None = None
     objects_url: str | None = None

@@ -214,15 +214,21 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 
-PAGE = f"""{_MACROS}<!doctype html>
+
+def document(title: str, body: str) -> str:
+    """Return the template of a page: ``title`` and ``body`` are templates themselves."""
+    return f"""{_MACROS}<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{{{ summary.name }}}}: activesynth report</title>
+<title>{title}: activesynth report</title>
 <style>{_STYLE}</style></head><body>
-{_BODY}
+{body}
 <script type="application/json" id="figures">{{{{ script_json(figures) }}}}</script>
 <script>{{{{ plotly }}}}</script>
 <script>{_SCRIPT}</script>
 </body></html>
 """
+
+
+PAGE = document("{{ summary.name }}", _BODY)

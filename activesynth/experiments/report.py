@@ -67,31 +67,40 @@ def summarise_campaign(platform: Platform, config: CampaignConfig) -> CampaignSu
 
 def render(report: Report) -> str:
     """Return the page as HTML; all text in it is escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"interval": interval, "points": points, "share": _share}
-    template = environment.from_string(PAGE)
-    return template.render(
+    return render_page(
+        PAGE,
         report=report,
         summary=report.summary,
         arms=list(dict.fromkeys(a for t in report.summary.iterations for a in t.arms)),
         weakness_columns=_WEAKNESS_COLUMNS,
         final_words=final_words(report.final) if report.final else (),
         figures=_figures(report.summary),
-        plotly=_plotly(),
-        script_json=_script_json,
     )
+
+
+def render_page(template: str, **facts: Any) -> str:
+    """Fill a template of :func:`activesynth.experiments.page.document`; all text is escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"interval": interval, "points": points, "share": _share}
+    shared = {"plotly": _plotly(), "script_json": _script_json}
+    return environment.from_string(template).render(**shared, **facts)
 
 
 def write_report(report: Report, path: Path) -> Path:
     """Write the page, whole or not at all, and return its absolute path."""
+    return write_whole(render(report), path)
+
+
+def write_whole(text: str, path: Path) -> Path:
+    """Write a file, whole or not at all, and return its absolute path."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    draft.write_text(render(report), encoding="utf-8")
+    draft.write_text(text, encoding="utf-8")
     draft.replace(path)
     return path
 

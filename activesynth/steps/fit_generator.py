@@ -93,7 +93,7 @@ def _taken(turn: Turn, record: GeneratorRecord) -> StepRecord:
             raise InputError(
                 f"`generator.artifact`: the corpus of {record.name!r} holds rows of this campaign, "
                 f"or copies nearer than {near_duplicate:g}: {told}. What it makes would carry the "
-                "answers into training; start a campaign under another name, which will leave them out.",
+                "answers into training; start a campaign of another name, which leaves them out.",
                 reason="corpus_overlap",
                 field="generator.artifact",
             )

@@ -1,0 +1,267 @@
+"""Which claims of an experiment hold: paired over seeds and test rows, with honest intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from activesynth.config.experiment import SHIFTED, Claim, Contender, LabelSaving, Phase
+from activesynth.domain.canonical import Array, decode_arrays, derive_seed
+from activesynth.domain.experiments import ScoreRow
+from activesynth.domain.platform import Platform
+from activesynth.errors import ConfigurationError
+from activesynth.evaluation.recalls import RecallTerms, from_recalls
+from activesynth.experiments.cells import SEVERITIES, Registered
+from activesynth.statistics.resampling import Resampler, draw_counts
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+Verdict = Literal["holds", "not shown", "refuted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one claim.
+
+    ``value`` is the mean over seeds of the paired difference, ``low`` and ``high`` its 95 %
+    interval over seeds and, in confirmation, test rows: its own for the primary claim,
+    simultaneous over all secondary ones. ``by_seed`` are the differences, in order of the seeds.
+    """
+
+    claim: Claim
+    is_primary: bool
+    value: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Share of bought labels saved, mean over seeds, with an interval over seeds.
+
+    A seed whose contender never reaches the other's final score counts as 0, and is counted in
+    ``not_reached``.
+    """
+
+    asked: LabelSaving
+    value: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    not_reached: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The outcomes, the seeds behind them, and the classes that ``tail3`` is about."""
+
+    phase: Phase
+    seeds: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+    savings: tuple[Saving, ...]
+    tail: tuple[int, ...]
+    scores: tuple[ScoreRow, ...]
+
+
+def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysis:
+    """Judge every claim on the seeds that all variants have finished.
+
+    Raises:
+        ConfigurationError: If no seed is finished.
+    """
+    config = registered.config
+    cells: dict[tuple[str, int], dict[str, Array]] = {}
+    for record in platform.lineage.cells(config.name, registered.digest, phase):
+        key = (record.cell.variant, record.cell.seed)
+        cells[key] = decode_arrays(platform.objects.get(record.predictions))
+    seeds = tuple(
+        seed
+        for seed in getattr(config.seeds, phase)
+        if all((variant, seed) in cells for variant in config.variants)
+    )
+    if not seeds:
+        raise ConfigurationError(
+            f"experiment {config.name!r} has no finished {phase} seed yet; run "
+            f"`activesynth experiment run {config.name}` first.",
+            reason="nothing_to_report",
+            field="experiment",
+        )
+    scores = tuple(platform.lineage.scores(config.name, registered.digest, phase))
+    tail = _tail([cells[next(iter(config.variants)), seed] for seed in seeds])
+    measure = _Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
+    outcomes = _outcomes(config.claims, measure)
+    savings = tuple(_saving(asked, config.contenders, scores, seeds) for asked in config.savings)
+    return Analysis(phase, seeds, outcomes, savings, tuple(tail.tolist()), scores)
+
+
+def _tail(cells: Sequence[Mapping[str, Array]]) -> Array:
+    """Return the three classes that `real` is worst at on guide, over all seeds."""
+    recalls = np.nanmean(np.stack([cell["guide_recalls"] for cell in cells]), axis=0)
+    return np.sort(np.argsort(recalls, kind="stable")[:3])
+
+
+class _Measure:
+    """Values of contenders by seed, on the rows as they are and on resampled ones."""
+
+    def __init__(
+        self,
+        contenders: Mapping[str, Contender],
+        cells: Mapping[tuple[str, int], Mapping[str, Array]],
+        seeds: Sequence[int],
+        tail: Array,
+        iteration: int,
+    ) -> None:
+        self._contenders, self._cells, self._tail = contenders, cells, tail
+        self.seeds, self._iteration = tuple(seeds), iteration
+        first = cells[next(iter(contenders.values())).variant, seeds[0]]
+        self._y, self._classes = first["y"], len(first["guide_recalls"])
+        # One test split for all seeds lets rows be resampled jointly; gate is drawn per seed.
+        self.is_shared = all(np.array_equal(cell["ids"], first["ids"]) for cell in cells.values())
+        self._weights = None
+        if self.is_shared:
+            resampler = Resampler.over(
+                self._y, first["groups"], resamples=RESAMPLES, seed=derive_seed("experiment")
+            )
+            whole = np.concatenate(list(resampler.group_weights()))
+            self._weights = whole[:, resampler.group_of_row].astype(np.float32)
+
+    def measured(self, title: str, metric: str) -> Array:
+        """Return the value of each seed, ``(S,)``."""
+        return np.array([float(np.mean(self._values(title, s, metric, None))) for s in self.seeds])
+
+    def resampled(self, title: str, metric: str) -> Array | None:
+        """Return the value of each resample and seed, ``(resamples, S)``, where rows are shared."""
+        if self._weights is None:
+            return None
+        parts = [
+            self._values(title, seed, metric, self._weights).mean(axis=1) for seed in self.seeds
+        ]
+        return np.stack(parts, axis=1)
+
+    def _values(self, title: str, seed: int, metric: str, weight: Array | None) -> Array:
+        """Return one value per replicate, ``(R,)``, or ``(resamples, R)`` under weights."""
+        contender = self._contenders[title]
+        cell = self._cells[contender.variant, seed]
+        prefix = f"{self._iteration}.{contender.arm}"
+        if metric in SHIFTED and metric != "clean_accuracy":
+            hits = cell[f"{prefix}.hits"].astype(np.float32) / len(SEVERITIES)
+            by_kind = hits.mean(axis=2) if weight is None else _weighted(hits, weight)
+            joined: Array = by_kind.mean(-1) if metric == SHIFTED[0] else by_kind.min(-1)
+            return joined
+        terms = RecallTerms.of(cell["y"], cell[f"{prefix}.predicted"], self._classes, weight)
+        name = "accuracy" if metric == "clean_accuracy" else metric
+        return from_recalls(name, terms, self._tail)
+
+
+def _weighted(hits: Array, weight: Array) -> Array:
+    """Return weighted means over rows, ``(R, K, n)`` under ``(B, n)`` to ``(B, R, K)``."""
+    total = weight.sum(axis=1)
+    replicates, kinds, rows = hits.shape
+    flat = weight @ hits.reshape(replicates * kinds, rows).T
+    means: Array = (flat / total[:, None]).reshape(len(weight), replicates, kinds)
+    return means
+
+
+def _outcomes(claims: Sequence[Claim], measure: _Measure) -> tuple[Outcome, ...]:
+    """Estimate all claims at once: the secondary ones share the quantile of their largest |t|.
+
+    References:
+        Westfall and Young 1993, Resampling-Based Multiple Testing, section 2.
+    """
+    differences, spreads = [], []
+    for claim in claims:
+        pair = (claim.better, claim.metric), (claim.than, claim.metric)
+        one, other = (measure.measured(*side) for side in pair)
+        differences.append(one - other)
+        spreads.append(_spread(one - other, *(measure.resampled(*side) for side in pair)))
+    joined = np.stack(spreads, axis=1)
+    scale = np.maximum(joined.std(axis=0), 1e-12)
+    own = np.quantile(np.abs(joined[:, 0]) / scale[0], CONFIDENCE)
+    shared = np.quantile((np.abs(joined[:, 1:]) / scale[1:]).max(axis=1, initial=0.0), CONFIDENCE)
+    found = []
+    for number, (claim, difference) in enumerate(zip(claims, differences, strict=True)):
+        half = float((own if number == 0 else shared) * scale[number])
+        if len(difference) < 2:
+            half = float("inf")  # one seed says nothing about another
+        value = float(difference.mean())
+        low, high = value - half, value + half
+        verdict = _verdict(value, low, high, claim.at_least, claim.above)
+        by_seed = tuple(float(d) for d in difference)
+        found.append(Outcome(claim, number == 0, value, low, high, by_seed, verdict))
+    return tuple(found)
+
+
+def _spread(difference: Array, one: Array | None, other: Array | None) -> Array:
+    """Return deviations of the mean difference under resampled rows and seeds, ``(resamples,)``.
+
+    The deviations that seeds cause and those that rows cause are added, as
+    :meth:`Resampler.over_runs` says.
+    """
+    seeds = len(difference)
+    by_seed = np.zeros(RESAMPLES)
+    if seeds > 1:
+        rng = np.random.default_rng([derive_seed("experiment"), 1, seeds])
+        weights = draw_counts(rng, seeds, seeds - 1, RESAMPLES) / (seeds - 1)
+        by_seed = weights @ difference - difference.mean()
+    if one is None or other is None:
+        return np.asarray(by_seed)
+    by_row = (one - other).mean(axis=1) - difference.mean()
+    return np.asarray(by_seed + by_row)
+
+
+def _verdict(value: float, low: float, high: float, at_least: float, above: float) -> Verdict:
+    if value >= at_least and low > above:
+        return "holds"
+    return "refuted" if high < max(above, at_least) else "not shown"
+
+
+def _saving(
+    asked: LabelSaving,
+    contenders: Mapping[str, Contender],
+    scores: Sequence[ScoreRow],
+    seeds: Sequence[int],
+) -> Saving:
+    saved, missed = [], 0
+    for seed in seeds:
+        bought, values = _curve(contenders[asked.of], asked.metric, scores, seed)
+        spent, reached = _curve(contenders[asked.than], asked.metric, scores, seed)
+        needed = _labels_to(reached[-1], bought, values)
+        missed += needed is None
+        saved.append(0.0 if needed is None else 1.0 - needed / max(spent[-1], 1.0))
+    values = np.array(saved)
+    half = float("inf")
+    if len(values) > 1:
+        rng = np.random.default_rng([derive_seed("experiment"), 2, len(values)])
+        weights = draw_counts(rng, len(values), len(values) - 1, RESAMPLES) / (len(values) - 1)
+        half = float(np.quantile(np.abs(weights @ values - values.mean()), CONFIDENCE))
+    value = float(values.mean())
+    verdict = _verdict(value, value - half, value + half, asked.at_least, 0.0)
+    return Saving(asked, value, value - half, value + half, tuple(saved), missed, verdict)
+
+
+def _curve(
+    contender: Contender, metric: str, scores: Sequence[ScoreRow], seed: int
+) -> tuple[Array, Array]:
+    """Return labels bought so far, the first ones not counted, and the score, by iteration."""
+    own = [row for row in scores if row.variant == contender.variant and row.seed == seed]
+    labels = {row.iteration: row.value for row in own if row.metric == "bought"}
+    values = {r.iteration: r.value for r in own if r.metric == metric and r.arm == contender.arm}
+    numbers = sorted(values)
+    return np.array([labels[n] for n in numbers]), np.array([values[n] for n in numbers])
+
+
+def _labels_to(target: float, labels: Array, values: Array) -> float | None:
+    """Return the labels at which the curve first reaches ``target``, by linear interpolation."""
+    if values[0] >= target:
+        return float(labels[0])
+    for number in range(1, len(values)):
+        if values[number] >= target:
+            rise = (target - values[number - 1]) / (values[number] - values[number - 1])
+            return float(labels[number - 1] + rise * (labels[number] - labels[number - 1]))
+    return None
