@@ -333,7 +333,11 @@ experiment_scores = Table(
     key("metric", Text),
     need("value", Double),
     need("n", Integer),
-    ForeignKeyConstraint(_CELL, [f"experiment_cells.{name}" for name in _CELL]),
+    ForeignKeyConstraint(
+        _CELL,
+        [f"experiment_cells.{name}" for name in _CELL],
+        name="experiment_scores_cell_fkey",
+    ),
 )
 
 plans = Table(

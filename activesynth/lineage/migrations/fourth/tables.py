@@ -51,7 +51,8 @@ CREATE TABLE activesynth.experiment_scores (
     value double precision NOT NULL,
     n integer NOT NULL,
     PRIMARY KEY (experiment, registration, phase, variant, seed, iteration, arm, metric),
-    FOREIGN KEY (experiment, registration, phase, variant, seed)
+    CONSTRAINT experiment_scores_cell_fkey
+        FOREIGN KEY (experiment, registration, phase, variant, seed)
         REFERENCES activesynth.experiment_cells
             (experiment, registration, phase, variant, seed)
 );
