@@ -149,7 +149,9 @@ class ExperimentConfig(Section):
             ConfigurationError: If the changes make no valid campaign.
         """
         document = merged(merged(base, self.changes), self.variants[variant])
-        splits = {"test_seed": TEST_SEED, **document.get("splits", {})}
+        splits = dict(document.get("splits", {}))
+        if splits.get("test_seed") is None:
+            splits["test_seed"] = TEST_SEED
         # How long it runs is the experiment's to say, for all seeds alike.
         loop = {**document.get("loop", {}), "max_iterations": self.iterations, "patience": 1000}
         document |= {

@@ -94,8 +94,8 @@ def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysi
         )
     scores = tuple(platform.lineage.scores(config.name, registered.digest, phase))
     tail = _tail([cells[next(iter(config.variants)), seed] for seed in seeds])
-    measure = _Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
-    outcomes = _outcomes(config.claims, measure)
+    measure = Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
+    outcomes = judge(config.claims, measure)
     savings = tuple(_saving(asked, config.contenders, scores, seeds) for asked in config.savings)
     return Analysis(phase, seeds, outcomes, savings, tuple(tail.tolist()), scores)
 
@@ -106,7 +106,7 @@ def _tail(cells: Sequence[Mapping[str, Array]]) -> Array:
     return np.sort(np.argsort(recalls, kind="stable")[:3])
 
 
-class _Measure:
+class Measure:
     """Values of contenders by seed, on the rows as they are and on resampled ones."""
 
     def __init__(
@@ -117,6 +117,7 @@ class _Measure:
         tail: Array,
         iteration: int,
     ) -> None:
+        """Take what every cell predicted after ``iteration``, by variant and seed."""
         self._contenders, self._cells, self._tail = contenders, cells, tail
         self.seeds, self._iteration = tuple(seeds), iteration
         first = cells[next(iter(contenders.values())).variant, seeds[0]]
@@ -168,7 +169,7 @@ def _weighted(hits: Array, weight: Array) -> Array:
     return means
 
 
-def _outcomes(claims: Sequence[Claim], measure: _Measure) -> tuple[Outcome, ...]:
+def judge(claims: Sequence[Claim], measure: Measure) -> tuple[Outcome, ...]:
     """Estimate all claims at once: the secondary ones share the quantile of their largest |t|.
 
     References:

@@ -25,7 +25,7 @@ _BODY = """
 {{ split }}. {{ tail }}</p>
 
 <section><h2>What holds, and what does not</h2>
-<ul>{% for line in sentences %}<li class="{{ line[0] }}">{{ line[1] }}</li>{% endfor %}</ul>
+<ul>{% for line in said %}<li class="{{ line[0] }}">{{ line[1] }}</li>{% endfor %}</ul>
 {{ plot("claims") }}
 </section>
 
@@ -111,7 +111,7 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "seeds": analysis.seeds,
         "split": SPLIT_OF[analysis.phase],
         "tail": tail,
-        "sentences": sentences(analysis),
+        "said": sentences(analysis),
         "metrics": metrics,
         "table": table,
         "figures": {
