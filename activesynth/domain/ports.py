@@ -68,6 +68,22 @@ class Predictor(Protocol):
 
 
 @runtime_checkable
+class DifferentiablePredictor(Predictor, Protocol):
+    """A predictor that also tells how its scores change with its input (guidance, attacks)."""
+
+    def score_and_gradient(
+        self, x: Array, score: str, y: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return a score per row ``(n,)`` float64 and its gradient by ``x``, like ``x`` float32.
+
+        ``x`` holds inputs as floats, images in ``[0, 1]`` of shape ``(n, h, w, c)``. ``score`` is
+        ``cross_entropy`` (of the mean calibrated prediction at label ``y``), ``entropy`` (nats, of
+        the mean prediction) or ``variance`` (of the members' probabilities, averaged over classes).
+        Rows do not influence one another.
+        """
+
+
+@runtime_checkable
 class Trainer(Protocol):
     """Fits encoders and classifier ensembles for one kind of data."""
 
