@@ -33,7 +33,7 @@ def apply(name: str, x: Array, *, severity: float | Array, seed: int | Array) ->
     Severity 0 is the identity; a larger severity does the same damage, only stronger.
 
     Args:
-        name: One of ``blur``, ``noise``, ``rotation``, ``occlusion``, ``shadow``, ``contrast``.
+        name: One of ``KERNELS``: ``blur``, ``noise``, ``rotation``, ``jpeg`` and so on.
         x: Images, uint8 ``(n, height, width, channels)``.
         severity: In ``[0, 1]``, for all rows or one per row ``(n,)``.
         seed: A number from which every row position derives its own seed, or one uint64 seed
@@ -127,3 +127,57 @@ class Contrast(ImageCorruption):
     """Haze, or a washed-out exposure."""
 
     name = "contrast"
+
+
+class Shot(ImageCorruption):
+    """A sensor that catches too little light."""
+
+    name = "shot"
+
+
+class Impulse(ImageCorruption):
+    """Broken cells of a sensor, or lost bits."""
+
+    name = "impulse"
+
+
+class MotionBlur(ImageCorruption):
+    """A camera that moved sideways."""
+
+    name = "motion_blur"
+
+
+class ZoomBlur(ImageCorruption):
+    """A camera that moved towards the object."""
+
+    name = "zoom_blur"
+
+
+class Fog(ImageCorruption):
+    """Fog or smoke in the scene."""
+
+    name = "fog"
+
+
+class Brightness(ImageCorruption):
+    """An exposure that was too long."""
+
+    name = "brightness"
+
+
+class Elastic(ImageCorruption):
+    """Uneven glass, or a crumpled page."""
+
+    name = "elastic"
+
+
+class Pixelate(ImageCorruption):
+    """A picture that was enlarged from few pixels."""
+
+    name = "pixelate"
+
+
+class Jpeg(ImageCorruption):
+    """A picture that was stored in too few bytes."""
+
+    name = "jpeg"

@@ -13,6 +13,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from activesynth.domain.canonical import Array
+from activesynth.perturbations.compression import jpeg, pixelate
+from activesynth.perturbations.elastic import elastic
+from activesynth.perturbations.movements import motion_blur, zoom_blur
+from activesynth.perturbations.noises import impulse, shot
+from activesynth.perturbations.weather import brightness, fog
 
 Kernel = Callable[[Array, float, np.random.Generator], Array]
 
@@ -103,4 +108,13 @@ KERNELS: Mapping[str, Kernel] = {
     "occlusion": occlusion,
     "shadow": shadow,
     "contrast": contrast,
+    "shot": shot,
+    "impulse": impulse,
+    "motion_blur": motion_blur,
+    "zoom_blur": zoom_blur,
+    "fog": fog,
+    "brightness": brightness,
+    "elastic": elastic,
+    "pixelate": pixelate,
+    "jpeg": jpeg,
 }

@@ -13,4 +13,13 @@ CORRUPTIONS: Mapping[str, Row] = {
     "occlusion": Row("activesynth.perturbations.image:Occlusion"),
     "shadow": Row("activesynth.perturbations.image:Shadow"),
     "contrast": Row("activesynth.perturbations.image:Contrast"),
+    "shot": Row("activesynth.perturbations.image:Shot"),
+    "impulse": Row("activesynth.perturbations.image:Impulse"),
+    "motion_blur": Row("activesynth.perturbations.image:MotionBlur"),
+    "zoom_blur": Row("activesynth.perturbations.image:ZoomBlur"),
+    "fog": Row("activesynth.perturbations.image:Fog"),
+    "brightness": Row("activesynth.perturbations.image:Brightness"),
+    "elastic": Row("activesynth.perturbations.image:Elastic"),
+    "pixelate": Row("activesynth.perturbations.image:Pixelate"),
+    "jpeg": Row("activesynth.perturbations.image:Jpeg"),
 }

@@ -75,8 +75,8 @@ def test_unusable_rows_are_refused() -> None:
     assert order.anchors is not None
     unlabelled = order.anchors.with_labels(np.full(6, -1))
 
-    with pytest.raises(InputError, match=r"\['fog'\]; there are: blur, contrast"):
-        GENERATOR.generate(NOTHING, dataclasses.replace(order, perturbations=np.full(6, "fog")))
+    with pytest.raises(InputError, match=r"\['snow'\]; there are: blur, brightness"):
+        GENERATOR.generate(NOTHING, dataclasses.replace(order, perturbations=np.full(6, "snow")))
     with pytest.raises(InputError, match="no label in row 0"):
         GENERATOR.generate(NOTHING, dataclasses.replace(order, anchors=unlabelled))
     with pytest.raises(ShapeError, match=r"request\.severities .* 6 seeds"):

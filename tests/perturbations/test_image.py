@@ -68,7 +68,9 @@ def test_damage_grows_with_severity(name: str, side: int) -> None:
     assert (np.diff(damages) > 0).all()
 
 
-@pytest.mark.parametrize("name", ["noise", "occlusion", "shadow", "contrast"])
+@pytest.mark.parametrize(
+    "name", ["noise", "occlusion", "shadow", "contrast", "impulse", "fog", "brightness"]
+)
 @settings(max_examples=15, deadline=None)
 @given(low=st.floats(0, 1), high=st.floats(0, 1), seed=st.integers(0, 2**31 - 1))
 def test_each_pixel_moves_further_at_a_larger_severity(
@@ -106,7 +108,20 @@ def test_rows_may_each_have_their_own_severity(name: str) -> None:
         assert np.array_equal(single[0], mixed[row])
 
 
-@pytest.mark.parametrize("name", ["noise", "rotation", "occlusion", "shadow"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "noise",
+        "shot",
+        "impulse",
+        "motion_blur",
+        "rotation",
+        "elastic",
+        "occlusion",
+        "shadow",
+        "fog",
+    ],
+)
 def test_an_integer_seed_gives_every_position_randomness_of_its_own(name: str) -> None:
     x = make_discs(rows=12)
     first = apply(name, x, severity=1.0, seed=7)
@@ -170,7 +185,7 @@ def test_every_registered_corruption_satisfies_the_port(name: str) -> None:
 def test_wrong_input_is_refused_with_the_way_out() -> None:
     x = make_images()
     with pytest.raises(ConfigurationError, match="there are: blur"):
-        apply("fog", x, severity=0.5, seed=0)
+        apply("snow", x, severity=0.5, seed=0)
     with pytest.raises(InputError, match=r"must lie in \[0, 1\]"):
         apply("blur", x, severity=1.5, seed=0)
     with pytest.raises(InputError, match=r"must lie in \[0, 1\]"):

@@ -1,0 +1,56 @@
+"""Noise of a sensor that counts few photons or has broken cells."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+
+PHOTONS = 4.0  # that a white pixel stands for at severity 1
+MOST_PHOTONS = 2000.0  # beyond, a photon is an eighth of a grey level: the normal limit will do
+IMPULSE_RATE = 0.3  # of the values at severity 1
+
+
+def shot(image: Array, severity: float, rng: np.random.Generator) -> Array:
+    """Count photons: Poisson noise, stronger where it is bright.
+
+    A white pixel stands for ``PHOTONS / severity ** 2`` photons, so that the standard deviation
+    is proportional to the severity. Counts are read off one uniform number per value, which
+    keeps the noise the same at every severity, only stronger.
+    """
+    from scipy.special import ndtri
+
+    white = PHOTONS / severity**2
+    uniform = rng.random(image.shape)
+    mean: Array = image * (white / 255.0)
+    if white > MOST_PHOTONS:
+        counts = mean + np.sqrt(mean) * ndtri(np.maximum(uniform, 1e-16))
+    else:
+        counts = _poisson_quantiles(uniform, mean)
+    noisy: Array = np.maximum(counts, 0.0) * (255.0 / white)
+    return noisy
+
+
+def _poisson_quantiles(uniform: Array, mean: Array) -> Array:
+    """Return the smallest counts whose probability of no more reaches ``uniform``."""
+    from scipy.special import pdtr
+
+    # 8-bit images have at most 256 means, and a table for each is far quicker than inverting.
+    means, which = np.unique(mean.ravel(), return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(which))[:-1])
+    counts = np.empty(mean.size)
+    for one, members in zip(means, parts, strict=True):
+        table = pdtr(np.arange(math.ceil(one + 10.0 * math.sqrt(one)) + 20), one)
+        counts[members] = np.searchsorted(table, uniform.ravel()[members])
+    return counts.reshape(mean.shape)
+
+
+def impulse(image: Array, severity: float, rng: np.random.Generator) -> Array:
+    """Replace some values by black or white (salt and pepper); more severity adds further ones."""
+    is_hit = rng.random(image.shape) < IMPULSE_RATE * severity
+    extreme = np.where(rng.random(image.shape) < 0.5, 0.0, 255.0)
+    hit: Array = np.where(is_hit, extreme, image)
+    return hit
