@@ -23,7 +23,7 @@ def shot(image: Array, severity: float, rng: np.random.Generator) -> Array:
     from scipy.special import ndtri
 
     white = PHOTONS / severity**2
-    uniform = rng.random(image.shape)
+    uniform = np.asarray(rng.random(image.shape))
     mean: Array = image * (white / 255.0)
     if white > MOST_PHOTONS:
         counts = mean + np.sqrt(mean) * ndtri(np.maximum(uniform, 1e-16))
