@@ -9,6 +9,7 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
 from activesynth.evaluation.estimable import NotEstimable
+from activesynth.evaluation.neighbours import check_features
 
 ROWS_PER_DIMENSION = 2
 """Fewest rows per feature for a Fréchet distance; below, the covariances are mostly noise."""
@@ -86,7 +87,7 @@ def frechet_distance(real: Array, synthetic: Array) -> FrechetDistance | NotEsti
 
     Raises:
         InputError: If a feature is not finite.
-        ShapeError: If the two are no tables of equal width.
+        ShapeError: If widths differ or a side has no rows.
 
     References:
         Heusel et al. 2017, arXiv:1706.08500; Chong and Forsyth 2020, arXiv:1911.07023 (its bias).
@@ -128,7 +129,7 @@ def kernel_distance(
 
     Raises:
         InputError: If a feature is not finite.
-        ShapeError: If the two are no tables of equal width, or ``subsets`` is below 1.
+        ShapeError: If widths differ or a side has no rows, or ``subsets`` is below 1.
 
     References:
         Binkowski et al. 2018, arXiv:1801.01401.
@@ -171,7 +172,7 @@ def memorisation_informed_distance(
 
     Raises:
         InputError: If a feature is not finite, or the threshold lies outside ``(0, 1]``.
-        ShapeError: If the two are no tables of equal width.
+        ShapeError: If widths differ or a side has no rows.
 
     References:
         Bai et al. 2021, arXiv:2106.03062.
@@ -194,18 +195,8 @@ def memorisation_informed_distance(
 
 def _checked(real: Array, synthetic: Array) -> tuple[Array, Array]:
     """Return both tables as float64, or refuse them."""
-    if real.ndim != 2 or synthetic.ndim != 2 or real.shape[1] != synthetic.shape[1]:
-        raise ShapeError(
-            "distances need features (n, d) and (m, d) of one encoder, got "
-            f"{real.shape} and {synthetic.shape}."
-        )
-    both = real.astype(np.float64), synthetic.astype(np.float64)
-    if not all(np.isfinite(rows).all() for rows in both):
-        raise InputError(
-            "distances need finite features; leave out rows that the encoder cannot embed.",
-            reason="features",
-        )
-    return both
+    check_features("a distance of features", real, synthetic)
+    return real.astype(np.float64), synthetic.astype(np.float64)
 
 
 def _root(covariance: Array) -> Array:
