@@ -56,7 +56,7 @@ def test_a_declaration_is_listed_with_its_reason_and_can_be_withdrawn(
         (["--attribute", "site=A"], "no attribute 'site'; there are: none"),
         (["--attribute", "site"], "not of the form name=value"),
         (["--cluster", "8"], "has the clusters 0 to 7"),
-        (["--corruption", "fog"], "fog"),
+        (["--corruption", "hail"], "hail"),
         (["--corruption", "blur@much"], "not of the form name@severity"),
         (["--corruption", "blur@2"], "up to 1"),
         ([], "declare one weakness at a time"),

@@ -151,7 +151,7 @@ def test_what_is_declared_after_the_diagnosis_waits_for_the_next_one(platform: P
             "no attribute 'lens'",
         ),
         (lambda p: slice_target("plane", {"camera": "x"}, p), "value; there are: left, right"),
-        (lambda p: corruption_target("plane", "fog", 1.0, p), "fog"),
+        (lambda p: corruption_target("plane", "hail", 1.0, p), "hail"),
         (lambda p: corruption_target("plane", "jitter", 1.5, p), "up to 1"),
         (lambda p: class_target("nowhere", "0", p), "no campaign 'nowhere'"),
         (lambda p: declare("plane", "class:0", " ", p), "--reason has 0 characters"),
