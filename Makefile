@@ -24,7 +24,7 @@ $(VENV)/.runtime: requirements.txt constraints.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
+$(VENV)/.development: $(VENV)/.runtime requirements-dev.txt requirements-generators.txt
 	$(BIN)/pip install --quiet -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -23,19 +23,29 @@ from activesynth.models.registry import TRAINERS
 from activesynth.perturbations.registry import CORRUPTIONS
 from digit_sets import ENCODERS, TINY
 from generation_rows import digit_data
+from tiny_checkpoints import CHECKPOINTS, PREPARED
 
 CATALOG = catalog()
 
 
 @dataclass(frozen=True)
 class Case:
-    """A part by name with parameters of a quick fit, and the rows it works on."""
+    """A part by name with parameters of a quick fit, and the rows it works on.
+
+    ``prepare`` makes what a part needs on disk, when a test first asks, and returns the parameters
+    that name it.
+    """
 
     kind: str
     name: str
     rows: Callable[[], GeneratorData]
     parameters: dict[str, Any] = field(default_factory=dict)
     perturbations: tuple[str, ...] = ("noise", "rotation", "occlusion")
+    prepare: Callable[[], dict[str, Any]] = dict
+
+    def create(self) -> Any:
+        """Build the part."""
+        return CATALOG.create(self.kind, self.name, self.parameters | self.prepare())
 
     def __str__(self) -> str:
         return self.name
@@ -56,7 +66,13 @@ def _ours(kind: str) -> list[Case]:
     if kind == "corruption":
         return [Case(kind, name, digits) for name in CORRUPTIONS]
     return [
-        Case(kind, name, digits, {} if row.parameters is None else {"steps": 40})
+        Case(
+            kind,
+            name,
+            digits,
+            {} if row.parameters is None else {"steps": 40} | CHECKPOINTS.get(name, {}),
+            prepare=PREPARED.get(name, dict),
+        )
         for name, row in GENERATORS.items()
     ]
 

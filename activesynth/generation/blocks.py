@@ -17,28 +17,34 @@ ROWS = 128
 """Rows per block; also part of what makes two runs bit-equal, so it is no parameter."""
 
 
-def in_blocks(function: Callable[..., Array], *arrays: Array, progress: Progress = silent) -> Array:
-    """Apply ``function`` to aligned arrays, ``ROWS`` rows at a time, and join the results.
+def in_blocks(
+    function: Callable[..., Array],
+    *arrays: Array,
+    rows: int = ROWS,
+    progress: Progress = silent,
+) -> Array:
+    """Apply ``function`` to aligned arrays, ``rows`` rows at a time, and join the results.
 
     Args:
-        function: Takes as many arrays as are given, each with exactly ``ROWS`` rows, and returns
+        function: Takes as many arrays as are given, each with exactly ``rows`` rows, and returns
             one array with as many rows, each depending on its own row only.
         arrays: One array or more, aligned on the first axis.
+        rows: Rows per block; another number may give other last bits.
         progress: Called with (rows done, rows in all) after every block.
     """
     count = len(arrays[0])
     if count == 0:
-        return function(*(_padded(array) for array in arrays))[:0]
+        return function(*(_padded(array, rows) for array in arrays))[:0]
     results = []
-    for start in range(0, count, ROWS):
-        block = [_padded(array[start : start + ROWS]) for array in arrays]
-        results.append(function(*block)[: min(ROWS, count - start)])
-        progress(min(start + ROWS, count), count)
+    for start in range(0, count, rows):
+        block = [_padded(array[start : start + rows], rows) for array in arrays]
+        results.append(function(*block)[: min(rows, count - start)])
+        progress(min(start + rows, count), count)
     return np.concatenate(results)
 
 
-def _padded(block: Array) -> Array:
-    missing = ROWS - len(block)
+def _padded(block: Array, rows: int) -> Array:
+    missing = rows - len(block)
     if missing == 0:
         return block
     return np.concatenate([block, np.zeros((missing, *block.shape[1:]), block.dtype)])

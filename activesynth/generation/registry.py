@@ -13,5 +13,9 @@ GENERATORS = {
         "activesynth.generation.vae:VaeGenerator",
         "activesynth.generation.parameters:VaeParameters",
     ),
+    "checkpoint": Row(
+        "activesynth.generation.checkpoints.checkpoint:CheckpointGenerator",
+        "activesynth.generation.checkpoints.parameters:CheckpointParameters",
+    ),
     "corruption": Row("activesynth.generation.corruption:CorruptionGenerator"),
 }

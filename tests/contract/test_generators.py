@@ -33,7 +33,7 @@ class Fitted:
 
 
 def create(case: Case) -> SampleGenerator:
-    part: SampleGenerator = CATALOG.create("generator", case.name, case.parameters)
+    part: SampleGenerator = case.create()
     return part
 
 

@@ -1,0 +1,1 @@
+"""Generators made of diffusers checkpoints that somebody else trained."""
