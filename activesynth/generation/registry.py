@@ -17,5 +17,9 @@ GENERATORS = {
         "activesynth.generation.checkpoints.checkpoint:CheckpointGenerator",
         "activesynth.generation.checkpoints.parameters:CheckpointParameters",
     ),
+    "stable-diffusion": Row(
+        "activesynth.generation.checkpoints.stable_diffusion:StableDiffusionGenerator",
+        "activesynth.generation.checkpoints.parameters:StableDiffusionParameters",
+    ),
     "corruption": Row("activesynth.generation.corruption:CorruptionGenerator"),
 }

@@ -98,7 +98,7 @@ def open_folder(root: Path, pipelines: tuple[str, ...]) -> Folder:
                 "unknown_pipeline",
             )
         if component in NETWORKS:
-            _check_weights(root / component, NETWORKS[component])
+            check_weights(root / component, NETWORKS[component])
             if "quantization_config" in folder.config(component):
                 raise _refusal(
                     f"{root / component} holds quantised weights; save it in full precision.",
@@ -151,7 +151,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _check_weights(folder: Path, stem: str) -> None:
+def check_weights(folder: Path, stem: str) -> None:
+    """Refuse a component's folder that has no ``<stem>.safetensors``, whole or in shards.
+
+    Raises:
+        ConfigurationError: If there are only pickles, nothing, or an index that leads elsewhere.
+    """
     weights = [path.name for path in _weights(folder, stem)]
     if not weights:
         pickles = sorted(path.name for path in folder.glob("*") if path.suffix.lower() in PICKLES)
