@@ -177,11 +177,12 @@ def _prepared(name: str) -> dict[str, Any]:
 
 
 CHECKPOINTS: dict[str, dict[str, Any]] = {
-    "checkpoint": {"steps": 2, "batch": 64, "calibration_rows": 64},
+    "checkpoint": {"steps": 2, "batch": 16, "calibration_rows": 32},
     "stable-diffusion": {
         "steps": 2,
-        "batch": 64,
-        "calibration_rows": 64,
+        "guidance": 1.0,
+        "batch": 16,
+        "calibration_rows": 32,
         "class_names": [f"digit {number}" for number in range(10)],
         "lora_steps": 2,
         "lora_rank": 2,

@@ -19,7 +19,9 @@ from activesynth.generation.checkpoints.folder import (
     open_folder,
     verify,
 )
+from activesynth.generation.checkpoints.hub import locate
 from activesynth.generation.checkpoints.packages import require
+from activesynth.generation.checkpoints.parameters import CheckpointParameters
 
 PIXELS = ("DDPMPipeline", "DDIMPipeline")
 COMMIT = "a" * 40
@@ -170,6 +172,13 @@ def test_a_hub_id_needs_a_commit_and_a_folder_stands_alone() -> None:
             catalog().check("generator", "checkpoint", parameters)
 
     catalog().check("generator", "checkpoint", {"hub": "a/b", "revision": COMMIT})
+
+
+def test_a_relative_path_starts_at_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACTIVESYNTH_DATA", "/data")
+
+    assert locate(CheckpointParameters(path="a/b")) == Path("/data/a/b")
+    assert locate(CheckpointParameters(path="/c")) == Path("/c")
 
 
 LOCATE = (

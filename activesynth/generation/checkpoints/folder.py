@@ -75,7 +75,7 @@ def open_folder(root: Path, pipelines: tuple[str, ...]) -> Folder:
     if not root.is_dir():
         raise _refusal(
             f"`path` is {str(root)!r}, which is no folder on this machine; name the folder that "
-            "holds the checkpoint's model_index.json.",
+            "holds the checkpoint's model_index.json (relative ones start at ACTIVESYNTH_DATA).",
             "missing_path",
         )
     index = read_json(root / "model_index.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from activesynth.config.settings import Settings
 from activesynth.errors import ConfigurationError, TransientError
 from activesynth.generation.checkpoints.allowed import NETWORKS
 from activesynth.generation.checkpoints.parameters import DiffusersParameters
@@ -23,15 +24,15 @@ UNWANTED = ["*.fp16.*", "*.bf16.*", "*.non_ema.*", "*.non_ema-*"]
 def locate(parameters: DiffusersParameters) -> Path:
     """Return the checkpoint's folder; of a hub id only JSON, safetensors and text are fetched.
 
-    What is cached is not fetched again; ``HF_HUB_OFFLINE=1`` forbids asking, ``HF_HUB_CACHE`` says
-    where the cache lies.
+    A relative ``path`` starts at the data folder, as a source's does. What is cached is not fetched
+    again; ``HF_HUB_OFFLINE=1`` forbids asking, ``HF_HUB_CACHE`` says where the cache lies.
 
     Raises:
         ConfigurationError: If the hub has no such repository or commit, or does not let us read it.
         TransientError: If the hub does not answer and the commit is not cached.
     """
     if parameters.path is not None:
-        return Path(parameters.path).expanduser()
+        return Settings.read().data / parameters.path
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
