@@ -16,15 +16,22 @@ import torch
 PIXELS = 16
 
 
-def save_unet(folder: Path, *, classes: int | None = 10, channels: int = 3, **process: Any) -> Path:
-    """Save a UNet2DModel over 16 x 16 pixels with random weights; no classes when None."""
+def save_unet(
+    folder: Path,
+    *,
+    classes: int | None = 10,
+    channels: int = 3,
+    side: int = PIXELS,
+    **process: Any,
+) -> Path:
+    """Save a UNet2DModel over pixels with random weights; it knows no classes when None."""
     from diffusers.models.unets.unet_2d import UNet2DModel
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         unet = UNet2DModel(
-            sample_size=PIXELS,
+            sample_size=side,
             in_channels=channels,
             out_channels=channels,
             block_out_channels=(8, 16),
@@ -58,8 +65,8 @@ def save_dit(folder: Path, *, classes: int = 10) -> Path:
     return _save(folder, "DiTPipeline", parts)
 
 
-def save_stable_diffusion(folder: Path) -> Path:
-    """Save a text-to-image UNet over 4 x 8 x 8 latents with VAE, text encoder and tokenizer."""
+def save_stable_diffusion(folder: Path, *, side: int = PIXELS) -> Path:
+    """Save a text-to-image UNet over latents of half the side, VAE, text encoder and tokenizer."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_pndm import PNDMScheduler
     from transformers import CLIPTextConfig, CLIPTextModel
@@ -68,7 +75,7 @@ def save_stable_diffusion(folder: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         unet = UNet2DConditionModel(
-            sample_size=8,
+            sample_size=side // 2,
             in_channels=4,
             out_channels=4,
             block_out_channels=(8, 16),
@@ -170,19 +177,22 @@ def _folder() -> Path:
     return folder
 
 
+SAVERS = {"checkpoint": save_unet, "stable-diffusion": save_stable_diffusion}
+
+
 @cache
 def _prepared(name: str) -> dict[str, Any]:
-    save = {"checkpoint": save_unet, "stable-diffusion": save_stable_diffusion}[name]
-    return {"path": str(save(_folder() / name))}
+    save: Callable[..., Path] = SAVERS[name]
+    return {"path": str(save(_folder() / name, side=8))}
 
 
 CHECKPOINTS: dict[str, dict[str, Any]] = {
-    "checkpoint": {"steps": 2, "batch": 16, "calibration_rows": 32},
+    "checkpoint": {"steps": 2, "batch": 64, "calibration_rows": 64},
     "stable-diffusion": {
         "steps": 2,
         "guidance": 1.0,
-        "batch": 16,
-        "calibration_rows": 32,
+        "batch": 64,
+        "calibration_rows": 64,
         "class_names": [f"digit {number}" for number in range(10)],
         "lora_steps": 2,
         "lora_rank": 2,

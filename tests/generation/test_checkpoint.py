@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from activesynth.generation.checkpoints.parameters import CheckpointParameters
 from activesynth.generation.scoring import seeded_noise
 from generation_rows import blob_data, digit_data, request
 from tiny_checkpoints import PIXELS, save_unet
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -202,3 +207,49 @@ def test_a_process_that_is_not_discrete_and_variance_preserving_is_refused(
 
     with pytest.raises(ConfigurationError, match="prediction_type 'flow_prediction'"):
         make(other).fit(digit_data()[0], seed=0)
+
+
+WITHOUT_PACKAGES = """
+import sys
+for name in ("transformers", "tokenizers", "peft", "accelerate"):
+    sys.modules[name] = None  # an import fails, and importlib finds no such package
+from pathlib import Path
+from activesynth.bootstrap import catalog
+from activesynth.errors import ConfigurationError
+from generation_rows import digit_data, request
+from tiny_checkpoints import CHECKPOINTS
+def make(name, **more):
+    small = CHECKPOINTS[name] | {"batch": 4, "calibration_rows": 4, "path": sys.argv[1]}
+    return catalog().create("generator", name, small | more)
+plain = make("checkpoint")
+state = plain.fit(digit_data()[0], seed=0)
+print(plain.generate(state, request([1, 2])).x.sum(), state.tensors["calibration.typical"][0])
+folder = Path(sys.argv[1])
+from activesynth.generation.checkpoints.folder import Folder
+from activesynth.generation.checkpoints.text import load_text_to_image
+try:
+    load_text_to_image(Folder(folder, "StableDiffusionPipeline"), None)
+except ConfigurationError as error:
+    print(error.reason)
+"""
+
+
+def test_a_unet_is_drawn_alike_without_the_optional_packages(unet: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PACKAGES, str(unet)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        },
+    )
+    generator = make(unet, steps=2, batch=4, calibration_rows=4)
+    state = generator.fit(digit_data()[0], seed=0)
+    total = generator.generate(state, request([1, 2])).x.sum()
+
+    printed, reason = done.stdout.strip().splitlines()
+    assert printed == f"{total} {state.tensors['calibration.typical'][0]}"
+    assert reason == "missing_package"
