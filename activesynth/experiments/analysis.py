@@ -14,7 +14,8 @@ from activesynth.domain.experiments import ScoreRow
 from activesynth.domain.platform import Platform
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, from_recalls
-from activesynth.experiments.cells import SEVERITIES, Registered
+from activesynth.experiments.cells import Registered
+from activesynth.perturbations.suite import SEVERITIES
 from activesynth.statistics.resampling import Resampler, draw_counts
 
 RESAMPLES = 2000

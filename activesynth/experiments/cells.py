@@ -26,12 +26,12 @@ from activesynth.domain.ports import Corruption, Metric, Predictor, Trainer
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, recall_scores
+from activesynth.perturbations.suite import SEVERITIES
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.loop import run
 
 Ingest = Callable[[CampaignConfig, Platform], object]
 SPLIT_OF: Mapping[str, str] = {"tuning": "gate", "confirmation": "test"}
-SEVERITIES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,7 @@ from activesynth.nn.device_choice import driver_version, present_device
 INFERENCE_BATCH = 64
 """Rows per forward pass at inference; shorter batches are padded up to it."""
 
-_LIBRARIES = (
-    *("numpy", "torch", "scikit-learn", "scipy", "faiss-cpu", "faiss-gpu"),
-    *("diffusers", "transformers", "peft", "accelerate"),
-)
+_LIBRARIES = ("numpy", "torch", "scikit-learn", "scipy", "faiss-cpu", "faiss-gpu", "diffusers")
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _DISPATCH_VARIABLES = (
     "ATEN_CPU_CAPABILITY",
