@@ -13,6 +13,12 @@ from torch.nn import functional
 
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.models.architecture import Architecture
+from activesynth.models.gradients import (
+    check_score,
+    check_unit_images,
+    checked_labels,
+    differentiate,
+)
 from activesynth.nn.blocks import Classifier
 from activesynth.nn.images import to_pixels, to_unit
 from activesynth.nn.numerics import INFERENCE_BATCH
@@ -89,6 +95,44 @@ class EnsemblePredictor:
 
             parts.append(self._scale(in_fixed_batches(run, pixels, 1)))
         return np.concatenate(parts)
+
+    def score_and_gradient(
+        self, x: Array, score: str, y: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return a score per row ``(n,)`` float64 and its gradient with respect to ``x``.
+
+        Nothing is dropped, as in :meth:`predict_proba`, which sees the same numbers: the score of
+        ``x / 255`` is that of the probabilities of the uint8 images ``x``.
+
+        Args:
+            x: Images as floats in ``[0, 1]``, ``(n, height, width, channels)``.
+            score: ``cross_entropy`` of the calibrated mean prediction at ``y``, ``entropy`` of it
+                (both in nats), or ``variance`` of the members' probabilities, averaged over
+                classes, in ``[0, 1/4]``.
+            y: Labels ``(n,)``; only ``cross_entropy`` looks at them.
+
+        Returns:
+            Scores ``(n,)`` float64, and gradients like ``x`` float32. Rows do not influence one
+            another.
+
+        Raises:
+            ConfigurationError: If there is no such score.
+            InputError: If ``x`` are no such images.
+            ShapeError: If they have another size than those trained on, or labels do not fit.
+        """
+        function = check_score(score)
+        check_unit_images(x)
+        self._architecture.check(x)
+        labels = torch.from_numpy(checked_labels(score, y, len(x), self._architecture.classes))
+        images = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32))
+        scores, gradients = differentiate(
+            self._members,
+            images.to(self._device),
+            function,
+            labels.to(self._device),
+            self._temperature,
+        )
+        return scores, np.ascontiguousarray(gradients.transpose(0, 2, 3, 1))
 
     def _pixels(self, x: Array) -> Tensor:
         self._architecture.check(x)
