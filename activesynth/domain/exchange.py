@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from activesynth.domain.canonical import Array, Tensors
 from activesynth.domain.records import QueueItem
 from activesynth.domain.samples import SampleSet
+from activesynth.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,44 @@ class GeneratorData:
 
 
 @dataclass(frozen=True, slots=True)
+class Guide:
+    """Where samples are pushed while they are made: up the gradient of a score.
+
+    Attributes:
+        gradient: Maps float rows ``(n, ...)`` like the data, images in ``[0, 1]``, to the gradient
+            of the score with respect to them, of the same shape. Each row's gradient is a function
+            of that row alone.
+        scale: How strongly, at least 0; with 0 nothing is pushed and the samples are bit for bit
+            those without a guide.
+    """
+
+    gradient: Callable[[Array], Array]
+    scale: float
+
+    def __post_init__(self) -> None:
+        """Refuse a scale that is no finite number of at least 0.
+
+        Raises:
+            InputError: With the value.
+        """
+        if not (math.isfinite(self.scale) and self.scale >= 0.0):
+            raise InputError(
+                f"`guide.scale` is {self.scale}; it must be a finite number of at least 0. To push "
+                "samples down, return the negative gradient.",
+                reason="guide_scale",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """What to make, one row per sample; ``-1`` in labels, clusters or levels means "free".
 
     ``seeds`` are uint64, one per sample: a sample depends on its own row only, not on the batch.
     ``anchors`` are real rows to start from, aligned, where the generator transforms instead of
-    inventing; ``perturbations`` and ``severities`` (in ``[0, 1]``) say how.
+    inventing; ``perturbations`` and ``severities`` (in ``[0, 1]``) say how. With ``strength``, in
+    ``(0, 1]``, a generator that invents starts from the anchors as well: near 0 it returns them,
+    at 1 little of them is left. ``guide`` says where samples are pushed. A generator that can do
+    neither refuses such a request, except where it only transforms.
     """
 
     labels: Array
@@ -71,6 +105,8 @@ class GenerationRequest:
     anchors: SampleSet | None = None
     perturbations: Array | None = None
     severities: Array | None = None
+    strength: float | None = None
+    guide: Guide | None = None
 
     @property
     def count(self) -> int:

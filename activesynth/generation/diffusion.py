@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from activesynth.generation.denoiser import ConditionedMlp
-from activesynth.generation.fitted import LatentModel
 from activesynth.generation.latent import LatentGenerator
+from activesynth.generation.latent_model import PLAIN, Course, SteerableModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import DiffusionParameters
 from activesynth.generation.sampler import TIMES, cosine_alphas, denoise
@@ -17,7 +17,7 @@ SCORE_TIMES = (400, 550, 700, 850)
 """The noise levels, out of 1000, at which confidence asks the denoiser."""
 
 
-class LatentDiffusion(LatentModel):
+class LatentDiffusion(SteerableModel):
     """Predicts v = a * noise - s * latents from a * latents + s * noise, a**2 + s**2 = 1.
 
     References:
@@ -43,7 +43,9 @@ class LatentDiffusion(LatentModel):
         noise = torch.randn(latents.shape, generator=generator).to(latents.device)
         return self._miss(latents, noise, times, tokens).mean()
 
-    def draw(self, noise: Tensor, tokens: Tensor) -> Tensor:
+    def draw(
+        self, noise: Tensor, tokens: Tensor, start: Tensor | None = None, course: Course = PLAIN
+    ) -> Tensor:
         """Solve the probability-flow ODE from ``noise``, guided by the conditions."""
         free = torch.zeros_like(tokens)
 
@@ -53,7 +55,14 @@ class LatentDiffusion(LatentModel):
                 return wanted
             return wanted + (self.guidance - 1.0) * (wanted - self._v(noisy, times, free))
 
-        return denoise(guided, noise, steps=self.steps)
+        return denoise(
+            guided,
+            noise,
+            steps=self.steps,
+            shift=course.shift,
+            start=start,
+            strength=course.strength,
+        )
 
     def errors(self, latents: Tensor, noise: Tensor, tokens: Tensor) -> Tensor:
         """Return the mean squared error of v over the fixed noise levels, ``(n,)``."""

@@ -2,43 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import Progress
 from activesynth.errors import InputError, ShapeError
 from activesynth.generation.blocks import in_blocks
 from activesynth.generation.conditions import FREE, Conditions, check_column, check_finite
+from activesynth.generation.latent_model import PLAIN, Course, LatentModel, SteerableModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.scoring import content_noise
-
-
-class LatentModel(nn.Module, ABC):
-    """A model of whitened components ``(n, k)`` under condition tokens ``(n, 3)``.
-
-    ``noise_shape`` is what :meth:`draw` wants per row, ``score_shape`` what :meth:`errors` wants.
-    """
-
-    noise_shape: tuple[int, ...]
-    score_shape: tuple[int, ...]
-
-    @abstractmethod
-    def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the training loss of a batch, a scalar."""
-
-    @abstractmethod
-    def draw(self, noise: Tensor, tokens: Tensor) -> Tensor:
-        """Return components ``(n, k)``, a function of noise and tokens without further chance."""
-
-    @abstractmethod
-    def errors(self, latents: Tensor, noise: Tensor, tokens: Tensor) -> Tensor:
-        """Return how badly each row is restored, ``(n,)``, at least 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +28,29 @@ class Fitted:
     latents: Latents
     conditions: Conditions
 
-    def draw(self, noise: Array, tokens: Array, progress: Progress) -> Array:
+    def draw(
+        self,
+        noise: Array,
+        tokens: Array,
+        progress: Progress,
+        *,
+        start: Array | None = None,
+        course: Course = PLAIN,
+    ) -> Array:
         """Return rows like the data, one per row of ``noise``.
+
+        ``start`` are components to begin at and ``course`` how to depart from plain sampling; only
+        a :class:`SteerableModel` looks at them.
 
         Raises:
             InputError: If a row came out as NaN or infinite.
         """
-        drawn = in_blocks(
-            lambda *block: self._run(self.model.draw, *block), noise, tokens, progress=progress
-        )
+        steps: Callable[..., Tensor] = self.model.draw
+        arrays = (noise, tokens)
+        if isinstance(self.model, SteerableModel):
+            steps = partial(self.model.draw, course=course)
+            arrays = arrays if start is None else (noise, tokens, start)
+        drawn = in_blocks(lambda *block: self._run(steps, *block), *arrays, progress=progress)
         _refuse_broken(drawn)
         rows = in_blocks(self.latents.restore, drawn)
         _refuse_broken(rows.reshape(len(rows), self.latents.columns))

@@ -15,7 +15,9 @@ from activesynth.errors import InputError
 from activesynth.generation.blocks import in_blocks
 from activesynth.generation.conditions import Conditions, check_data
 from activesynth.generation.denoiser import start_at_zero
-from activesynth.generation.fitted import Fitted, LatentModel
+from activesynth.generation.fitted import Fitted
+from activesynth.generation.guidance import course_of
+from activesynth.generation.latent_model import LatentModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import LearntParameters
 from activesynth.generation.scoring import Calibration, seeded_noise
@@ -99,20 +101,26 @@ class LatentGenerator(ABC, Generic[P]):
     def generate(
         self, state: State, request: GenerationRequest, *, progress: Progress = silent
     ) -> SyntheticBatch:
-        """Return one sample per row of the request; anchors are not looked at.
+        """Return one sample per row of the request; anchors count only with a ``strength``.
 
         All chance comes from the row's seed, so a row depends on nothing but itself. A free label
         is drawn as :meth:`Conditions.resolve` says; free clusters and levels stay free.
 
         Raises:
             ShapeError: If the request does not align or a condition is out of range.
-            InputError: If another part fitted the state, or a sample came out as NaN or infinite.
+            InputError: If another part fitted the state, a sample came out as NaN or infinite, or
+                the request asks for guidance or a start that this part cannot give.
         """
         fitted = self._load(state)
+        course = course_of(fitted.model, request, fitted.latents, self.part)
         labels = fitted.conditions.resolve(request)
         tokens = fitted.conditions.tokens(labels, request.clusters, request.levels)
         noise = seeded_noise(request.seeds, fitted.model.noise_shape)
-        x = fitted.draw(noise, tokens, progress)
+        start = None
+        if request.strength is not None and request.anchors is not None:
+            fitted.check(request.anchors.x, labels)
+            start = in_blocks(fitted.latents.project, request.anchors.x)
+        x = fitted.draw(noise, tokens, progress, start=start, course=course)
         scores = Calibration.from_tensors(state.tensors).score(fitted.errors(x, labels))
         return SyntheticBatch(x, labels, scores)
 

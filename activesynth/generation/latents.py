@@ -89,10 +89,23 @@ class Latents:
         total = float(np.sum(self.scale.astype(np.float64) ** 2))
         return np.asarray(np.sum((centred - inside) ** 2, axis=1) / max(total, 1e-12))
 
+    def unclipped(self, latents: Array) -> Array:
+        """Return flattened rows in the units of the data, ``(n, d)`` float64, not yet clipped."""
+        scaled = latents.astype(np.float64) * self.scale
+        flat: Array = scaled @ self.basis * self.unit + self.mean
+        return flat
+
+    def pull_back(self, slopes: Array) -> Array:
+        """Return the gradient by components of what has ``slopes`` ``(n, d)`` by :meth:`unclipped`.
+
+        The transpose of a linear map, ``(n, k)`` float64.
+        """
+        gradient: Array = (slopes * self.unit) @ self.basis.T * self.scale
+        return gradient
+
     def restore(self, latents: Array) -> Array:
         """Return rows like the data from components; uint8 is rounded and clipped."""
-        scaled = latents.astype(np.float64) * self.scale
-        flat = scaled @ self.basis * self.unit + self.mean
+        flat = self.unclipped(latents)
         rows = flat.reshape(len(flat), *self.shape)
         if self.dtype == "uint8":
             rows = np.clip(np.rint(rows), 0, 255)

@@ -49,11 +49,50 @@ def solver(steps: int, device: Any) -> Any:
     return scheduler
 
 
-def denoise(predict: Callable[[Tensor, Tensor], Tensor], noise: Tensor, *, steps: int) -> Tensor:
-    """Turn noise ``(n, k)`` into samples with ``steps`` calls of ``predict(noisy, times)``."""
+def denoise(
+    predict: Callable[[Tensor, Tensor], Tensor],
+    noise: Tensor,
+    *,
+    steps: int,
+    shift: Callable[[Tensor], Tensor] | None = None,
+    start: Tensor | None = None,
+    strength: float = 1.0,
+) -> Tensor:
+    """Turn noise ``(n, k)`` into samples with at most ``steps`` calls of ``predict(noisy, times)``.
+
+    Args:
+        predict: The denoiser; returns v.
+        noise: Standard normal noise.
+        steps: Steps from pure noise.
+        shift: Called with the denoised estimate of every step. The estimate moves by the standard
+            deviation of the noise at that step times the result: far while all is open, hardly at
+            the end, where a push could only leave the data. In v this is the result itself.
+        start: Clean rows ``(n, k)`` that are noised to the level where the last
+            ``strength * steps`` steps begin, at least one, and denoised from there.
+        strength: In ``(0, 1]``; looked at only with ``start``.
+
+    References:
+        Meng et al. 2022 (SDEdit: starting from rows), arXiv:2108.01073.
+    """
     scheduler = solver(steps, noise.device)
-    values = noise
-    for time in scheduler.timesteps:
+    first, values = 0, noise
+    if start is not None:
+        first = steps - max(1, round(strength * steps))
+        scheduler.set_begin_index(first)
+        signal, spread = _levels(scheduler, first)
+        values = signal * start + spread * noise
+    for position in range(first, steps):
+        time = scheduler.timesteps[position]
         v = predict(values, time.expand(len(values)))
+        if shift is not None:
+            signal, spread = _levels(scheduler, position)
+            v = v - shift(signal * values - spread * v)
         values = scheduler.step(v, time, values, return_dict=False)[0]
     return values
+
+
+def _levels(scheduler: Any, position: int) -> tuple[float, float]:
+    """Return the factors of signal and noise at a step; their squares sum to 1."""
+    ratio = float(scheduler.sigmas[position])
+    signal = 1.0 / math.sqrt(1.0 + ratio**2)
+    return signal, ratio * signal

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from activesynth.generation.denoiser import ConditionedMlp
-from activesynth.generation.fitted import LatentModel
 from activesynth.generation.latent import LatentGenerator
+from activesynth.generation.latent_model import LatentModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import VaeParameters
 
