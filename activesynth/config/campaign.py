@@ -171,6 +171,25 @@ class Planning(Section):
     shard_rows: Annotated[int, Field(ge=10)] = 2000
 
 
+class Guidance(Section):
+    """Whether targeted candidates are steered to where the base model is unsure.
+
+    Candidates for a class or for the uncertain region are pushed up the gradient of a score ``by``
+    the base model, ``scale`` standard deviations of the data per unit of noise. With ``strength``
+    they begin at real rows of their class that the model is unsure about, noised through that
+    share of the noise levels, and not at pure noise. The control arm is never steered.
+    """
+
+    by: Literal["none", "entropy", "variance"] = "none"
+    scale: Annotated[float, Field(ge=0.0, le=100.0)] = 0.5
+    strength: SomeShare | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Tell whether nothing is steered."""
+        return (self.by == "none" or self.scale == 0.0) and self.strength is None
+
+
 class Screening(Section):
     """The limits of the two-sided screen; quantiles are calibrated on real guide rows."""
 
@@ -286,6 +305,7 @@ class CampaignConfig(Section):
     clusters: Clusters = Clusters()
     diagnosis: Diagnosis = Diagnosis()
     plan: Planning = Planning()
+    guidance: Guidance = Guidance()
     screening: Screening = Screening()
     selection: Selection = Selection()
     annotation: AnnotationSection = AnnotationSection()

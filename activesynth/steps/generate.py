@@ -14,6 +14,7 @@ from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generators import campaign_generator
+from activesynth.steps.steering import Steering, pick_anchors, steer, steering_settings
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.requests import Order, candidates, expand, untargeted
 
@@ -48,6 +49,8 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
     generator = turn.step("fit_generator").artifacts["generator"]
     seed = turn.seed("generate")
     count = shard_count(turn)
+    model = turn.step("train").artifacts["model"]
+    steering_depends_on = steering_settings(turn)
 
     def compute(outputs: Outputs) -> None:
         plan = turn.artifacts.document(plan_digest, Plan)
@@ -64,9 +67,11 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
         )
         # The control gets as many candidates, spread evenly over classes.
         control = untargeted(len(wanted.labels), turn.classes)
+        # Steering is part of targeting: the control arm never gets it.
+        steerings = (steer(turn, model, real), Steering(real))
         parts = [
-            _make(turn, order, arm, shard, count, generator, real)
-            for arm, order in zip(ARMS, (wanted, control), strict=True)
+            _make(turn, order, arm, shard, count, generator, steering)
+            for arm, order, steering in zip(ARMS, (wanted, control), steerings, strict=True)
         ]
         for arm, rows in zip(ARMS, parts, strict=True):
             outputs.samples(arm, rows)
@@ -80,8 +85,13 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
             "profile": profile_digest,
             "generator": generator,
             "parent": turn.record.parent,
+            **({"model": model} if steering_depends_on else {}),
         },
-        settings={"oversample": turn.config.plan.oversample, "shards": count},
+        settings={
+            "oversample": turn.config.plan.oversample,
+            "shards": count,
+            **steering_depends_on,
+        },
         compute=compute,
         shard=shard,
         seed=seed,
@@ -89,40 +99,38 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
 
 
 def _make(
-    turn: Turn, order: Order, arm: str, shard: int, shards: int, card: str, real: SampleSet
+    turn: Turn, order: Order, arm: str, shard: int, shards: int, card: str, steering: Steering
 ) -> SampleSet:
     """Generate every ``shards``-th row of an order, beginning with row ``shard``."""
     rows = np.arange(len(order.labels))[shard::shards]
     seeds = np.array(
         [derive_seed(turn.seed("generate", arm), row) for row in rows.tolist()], np.uint64
     )
+    real = steering.real
     transforms = order.perturbations[rows] != ""
+    steered = steering.rows(order)[rows]
     x = np.zeros((len(rows), *real.x.shape[1:]), real.x.dtype)
     y = np.zeros(len(rows), np.int64)
     confidence = np.zeros(len(rows))
     anchors = np.full(len(rows), "", dtype="<U32")
     # A copy of a real row shares that row's group: no member that leaves the group out may see it.
     groups = np.array([f"synthetic:{arm}:{seed}" for seed in seeds.tolist()], dtype=object)
-    for transformed, kind in ((False, "class"), (True, "corruption")):
-        chosen = np.flatnonzero(transforms == transformed)
+    for kind, those in (
+        ("class", ~transforms & ~steered),
+        ("class", steered),
+        ("corruption", transforms),
+    ):
+        chosen = np.flatnonzero(those)
         if not len(chosen):
             continue
-        index = rows[chosen]
-        anchor = _anchors(real, order.labels[index], seeds[chosen]) if transformed else None
-        request = GenerationRequest(
-            labels=order.labels[index],
-            clusters=order.clusters[index],
-            levels=order.levels[index],
-            seeds=seeds[chosen],
-            anchors=anchor,
-            perturbations=order.perturbations[index] if transformed else None,
-            severities=order.severities[index] if transformed else None,
-        )
+        request = _request(order, rows[chosen], seeds[chosen], kind, real)
+        if steered[chosen[0]]:
+            request = steering.apply(request)
         batch = _run(turn, kind, card, request, shard)
         x[chosen], y[chosen], confidence[chosen] = batch.x, batch.y, batch.confidence
-        if anchor is not None:
-            anchors[chosen] = anchor.ids
-            groups[chosen] = anchor.groups
+        if request.anchors is not None:
+            anchors[chosen] = request.anchors.ids
+            groups[chosen] = request.anchors.groups
     ids = np.array(
         [content_id(x[k], salt=f"{card}:{arm}:{seeds[k]}") for k in range(len(rows))], "<U32"
     )
@@ -143,6 +151,21 @@ def _make(
     )
 
 
+def _request(
+    order: Order, index: Array, seeds: Array, kind: str, real: SampleSet
+) -> GenerationRequest:
+    transformed = kind == "corruption"
+    return GenerationRequest(
+        labels=order.labels[index],
+        clusters=order.clusters[index],
+        levels=order.levels[index],
+        seeds=seeds,
+        anchors=pick_anchors(real, order.labels[index], seeds) if transformed else None,
+        perturbations=order.perturbations[index] if transformed else None,
+        severities=order.severities[index] if transformed else None,
+    )
+
+
 def _run(
     turn: Turn, kind: str, card: str, request: GenerationRequest, shard: int
 ) -> SyntheticBatch:
@@ -159,18 +182,3 @@ def _run(
         progress=lambda done, total: turn.report(f"generate shard {shard}", done, total),
     )
     return batch
-
-
-def _anchors(real: SampleSet, labels: Array, seeds: Array) -> SampleSet:
-    """Pick a real row for each wanted label, by the sample's own seed.
-
-    A class without real rows cannot be transformed; any real row then stands in and keeps its
-    own label, which the label screen judges.
-    """
-    chosen = []
-    for label, seed in zip(labels.tolist(), seeds.tolist(), strict=True):
-        candidates = np.flatnonzero(real.y == label)
-        if not len(candidates):
-            candidates = np.arange(len(real))
-        chosen.append(int(candidates[seed % len(candidates)]))
-    return real.take(chosen)
