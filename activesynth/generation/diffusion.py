@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from activesynth.errors import InputError
 from activesynth.generation.denoiser import ConditionedMlp
 from activesynth.generation.latent import LatentGenerator
-from activesynth.generation.latent_model import PLAIN, Course, SteerableModel
+from activesynth.generation.latent_model import PLAIN, Course, Milestone, SteerableModel
 from activesynth.generation.latents import Latents
 from activesynth.generation.parameters import DiffusionParameters
 from activesynth.generation.sampler import TIMES, cosine_alphas, denoise
@@ -22,20 +25,44 @@ class LatentDiffusion(SteerableModel):
 
     References:
         Ho et al. 2020, arXiv:2006.11239; Salimans and Ho 2022 (v), arXiv:2202.00512; Ho and
-        Salimans 2022 (guidance), arXiv:2207.12598; Lu et al. 2022 (solver), arXiv:2211.01095.
+        Salimans 2022 (guidance), arXiv:2207.12598; Lu et al. 2022 (solver), arXiv:2211.01095;
+        Karras et al. 2024 (autoguidance), arXiv:2406.02507.
     """
 
     def __init__(
         self, latents: Latents, sizes: tuple[int, ...], parameters: DiffusionParameters
     ) -> None:
-        """Lay out the denoiser for the components and the ``sizes`` of the conditions."""
+        """Lay out the denoiser for the components and the ``sizes`` of the conditions.
+
+        Raises:
+            InputError: If autoguidance is asked for and there is no weak denoiser.
+        """
         super().__init__()
+        if parameters.autoguidance != 1.0 and parameters.weak_share == 0.0:
+            raise InputError(
+                f"`autoguidance` is {parameters.autoguidance}, but the generator was fitted "
+                "without `weak_share` and has no weak weights; fit it again with one, such as 0.2.",
+                reason="no_weak_weights",
+            )
         size = latents.size
         self.noise_shape = (size,)
         self.score_shape = (len(SCORE_TIMES), size)
         self.steps, self.guidance = parameters.sampling_steps, parameters.guidance
-        self.denoiser = ConditionedMlp(size, size, parameters.width, parameters.blocks, sizes)
+        self.autoguidance, self.weak_share = parameters.autoguidance, parameters.weak_share
+        shape = (size, size, parameters.width, parameters.blocks, sizes)
+        self.denoiser = ConditionedMlp(*shape)
+        self.weak = ConditionedMlp(*shape).requires_grad_(False) if self.weak_share else None
         self.alphas = cosine_alphas().astype(np.float32)
+
+    @property
+    def milestone(self) -> Milestone | None:
+        """Remember the averaged weights after ``weak_share`` of the training, if it is set."""
+        return Milestone(self.weak_share, self._keep) if self.weak is not None else None
+
+    def _keep(self, average: Sequence[Tensor]) -> None:
+        if self.weak is not None:
+            for weight, averaged in zip(self.weak.parameters(), average, strict=True):
+                weight.copy_(averaged)
 
     def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:
         """Return the mean squared error of v at one random time per row."""
@@ -50,10 +77,12 @@ class LatentDiffusion(SteerableModel):
         free = torch.zeros_like(tokens)
 
         def guided(noisy: Tensor, times: Tensor) -> Tensor:
-            wanted = self._v(noisy, times, tokens)
-            if self.guidance == 1.0:
-                return wanted
-            return wanted + (self.guidance - 1.0) * (wanted - self._v(noisy, times, free))
+            v = self._v(noisy, times, tokens)
+            if self.guidance != 1.0:
+                v = v + (self.guidance - 1.0) * (v - self._v(noisy, times, free))
+            if self.autoguidance != 1.0 and self.weak is not None:
+                v = v + (self.autoguidance - 1.0) * (v - self.weak(noisy, times / TIMES, tokens))
+            return v
 
         return denoise(
             guided,
@@ -95,6 +124,7 @@ class DiffusionGenerator(LatentGenerator[DiffusionParameters]):
     """
 
     part = "diffusion"
+    architecture = ("width", "blocks", "weak_share")
 
     def build(
         self, latents: Latents, sizes: tuple[int, ...], parameters: DiffusionParameters

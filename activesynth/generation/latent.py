@@ -81,6 +81,7 @@ class LatentGenerator(ABC, Generic[P]):
             self.parameters,
             seed=derive_seed(self.part, seed, "training"),
             progress=progress,
+            milestone=model.milestone,
         )
         errors = Fitted(model, latents, conditions).errors(x, labels)
         tensors = {
@@ -91,7 +92,7 @@ class LatentGenerator(ABC, Generic[P]):
         }
         facts = {
             "part": self.part,
-            "parameters": self.parameters.model_dump(mode="json"),
+            "parameters": self.parameters.recorded(),
             "rows": len(data.samples),
             "loss": history,
             **latents.facts(),
@@ -150,10 +151,10 @@ class LatentGenerator(ABC, Generic[P]):
                 "the generator named in its card, or fit again.",
                 reason="foreign_state",
             )
-        shape = {name: state.facts["parameters"][name] for name in self.architecture}
+        parameters = self.parameters.fitted_with(state.facts["parameters"], self.architecture)
         latents = Latents.from_state(state.tensors, state.facts)
         conditions = Conditions.from_tensors(state.tensors)
-        model = self._model(latents, conditions, self.parameters.model_copy(update=shape), 0)
+        model = self._model(latents, conditions, parameters, 0)
         load_arrays(model, state.tensors, PREFIX)
         return Fitted(model.eval(), latents, conditions)
 

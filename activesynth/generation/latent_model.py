@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,19 @@ from torch import Tensor, nn
 
 Shift = Callable[[Tensor], Tensor]
 """Maps denoised estimates ``(n, k)`` to what they are moved by per unit of noise, ``(n, k)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A moment of the training at which the averaged weights are handed over.
+
+    Attributes:
+        share: After which share of the steps, in ``(0, 1)``.
+        keep: Called with the averages of the trained parameters, in their order.
+    """
+
+    share: float
+    keep: Callable[[Sequence[Tensor]], None]
 
 
 class LatentModel(nn.Module, ABC):
@@ -21,6 +34,11 @@ class LatentModel(nn.Module, ABC):
 
     noise_shape: tuple[int, ...]
     score_shape: tuple[int, ...]
+
+    @property
+    def milestone(self) -> Milestone | None:
+        """Return the moment of the training that the model wants to remember, if any."""
+        return None
 
     @abstractmethod
     def loss(self, latents: Tensor, tokens: Tensor, generator: torch.Generator) -> Tensor:

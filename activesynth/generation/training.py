@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import Progress
 from activesynth.errors import InputError
+from activesynth.generation.latent_model import Milestone
 from activesynth.generation.parameters import LearntParameters
 
 Loss = Callable[[Tensor, Tensor, torch.Generator], Tensor]
@@ -39,6 +40,7 @@ def train(
     *,
     seed: int,
     progress: Progress,
+    milestone: Milestone | None = None,
 ) -> list[float]:
     """Minimise ``loss`` with Adam and leave the averaged weights in ``module``.
 
@@ -79,6 +81,8 @@ def train(
         optimiser.step()
         decay = min(parameters.ema, (1.0 + step) / (10.0 + step))
         torch._foreach_lerp_(average, weights, 1.0 - decay)
+        if milestone is not None and step + 1 == max(1, int(milestone.share * parameters.steps)):
+            milestone.keep(average)
         losses[step] = value.item()
         if not math.isfinite(losses[step]):
             raise _diverged(step, parameters)
