@@ -46,7 +46,7 @@ class Fitted:
             InputError: If a row came out as NaN or infinite.
         """
         steps: Callable[..., Tensor] = self.model.draw
-        arrays = (noise, tokens)
+        arrays: tuple[Array, ...] = (noise, tokens)
         if isinstance(self.model, SteerableModel):
             steps = partial(self.model.draw, course=course)
             arrays = arrays if start is None else (noise, tokens, start)

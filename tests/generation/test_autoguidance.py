@@ -94,7 +94,8 @@ def test_it_adds_the_way_from_the_weak_to_the_strong_prediction(with_weak: State
         def v(noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
             assert model.weak is not None
             weak = model.weak(noisy, times / TIMES, asked)
-            return weak + 2.5 * (model.denoiser(noisy, times / TIMES, asked) - weak)
+            led: torch.Tensor = weak + 2.5 * (model.denoiser(noisy, times / TIMES, asked) - weak)
+            return led
 
         with torch.no_grad():
             return fitted.latents.unclipped(denoise(v, torch.from_numpy(noise), steps=12).numpy())

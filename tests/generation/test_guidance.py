@@ -219,7 +219,8 @@ def test_each_estimate_moves_by_its_noise_times_the_shift() -> None:
     def towards_two(noisy: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
         seen.append(float(times[0]))
         level = float(alphas[int(times[0])])
-        return (level**0.5 * noisy - 2.0) / (1.0 - level) ** 0.5
+        v: torch.Tensor = (level**0.5 * noisy - 2.0) / (1.0 - level) ** 0.5
+        return v
 
     estimates: list[torch.Tensor] = []
 
