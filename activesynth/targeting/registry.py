@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from activesynth.domain.registry import Row
 
 _ROOM = "activesynth.targeting.strategies"
+_PARAMETERS = "activesynth.targeting.parameters"
 
 STRATEGIES: Mapping[str, Row] = {
     "badge": Row(f"{_ROOM}:Badge"),
@@ -15,5 +16,9 @@ STRATEGIES: Mapping[str, Row] = {
     "margin": Row(f"{_ROOM}:Margin"),
     "random": Row(f"{_ROOM}:Random"),
     "coreset": Row(f"{_ROOM}:CoreSet"),
-    "score": Row(f"{_ROOM}:Score", "activesynth.targeting.parameters:ScoreParameters"),
+    "score": Row(f"{_ROOM}:Score", f"{_PARAMETERS}:ScoreParameters"),
+    "typiclust": Row(f"{_ROOM}:TypiClust", f"{_PARAMETERS}:TypiClustParameters"),
+    "probcover": Row(f"{_ROOM}:ProbCover", f"{_PARAMETERS}:ProbCoverParameters"),
+    "proportional": Row(f"{_ROOM}:Proportional"),
+    "mixed": Row(f"{_ROOM}:Mixed", f"{_PARAMETERS}:MixedParameters"),
 }

@@ -7,10 +7,17 @@ from sklearn.metrics import pairwise_distances_argmin_min
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import SelectionContext
-from activesynth.errors import ShapeError
+from activesynth.errors import InputError, ShapeError
+from activesynth.targeting.covering import greedy_cover, pure_radius
 from activesynth.targeting.diversity import gradient_kmeans_pp, greedy_k_center
-from activesynth.targeting.parameters import ScoreParameters
+from activesynth.targeting.parameters import (
+    MixedParameters,
+    ProbCoverParameters,
+    ScoreParameters,
+    TypiClustParameters,
+)
 from activesynth.targeting.sampling import draw_in_proportion
+from activesynth.targeting.typicality import typical_rows
 from activesynth.uncertainty.scores import mutual_information, predictive_entropy, rank_normalise
 
 
@@ -22,13 +29,27 @@ def most_wanted(scores: Array, count: int, *, seed: int) -> Array:
 
 
 def _available(context: SelectionContext, count: int) -> int:
-    """Return how many rows can be chosen, after checking that the context aligns."""
+    """Return how many rows can be chosen, after checking that the context aligns and is finite.
+
+    Raises:
+        ShapeError: If probabilities, draws and embeddings are not of the same candidates.
+        InputError: If a number is NaN or infinite, which no order of candidates survives.
+    """
     rows = len(context.probs)
     if len(context.embeddings) != rows or context.draws.shape[1] != rows:
         raise ShapeError(
             f"candidates must align, got {rows} rows of probabilities, {len(context.embeddings)} "
             f"embeddings and {context.draws.shape[1]} rows of draws; build all from one set."
         )
+    for name in ("probs", "draws", "embeddings", "centroids", "labelled"):
+        broken = int((~np.isfinite(getattr(context, name))).sum())
+        if broken:
+            raise InputError(
+                f"`{name}` of the candidates holds {broken} values that are NaN or infinite; no "
+                "query strategy can order them. Train the model again with a lower learning rate, "
+                "or leave these rows out.",
+                reason="not_finite",
+            )
     return max(0, min(count, rows))
 
 
@@ -118,3 +139,73 @@ class Score:
         if self._parameters.is_sampled:
             return draw_in_proportion(scores, count, seed=seed, mix=0.0)
         return most_wanted(scores, count, seed=seed)
+
+
+class TypiClust:
+    """Typical rows of clusters without a label: best while there are few labels."""
+
+    def __init__(self, parameters: TypiClustParameters) -> None:
+        """Keep how many neighbours tell density."""
+        self._parameters = parameters
+
+    def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
+        """Return the most typical row of the largest unlabelled cluster first."""
+        count = _available(context, count)
+        neighbours = self._parameters.neighbours
+        return typical_rows(
+            context.embeddings, context.labelled, count, seed=seed, neighbours=neighbours
+        )
+
+
+class ProbCover:
+    """Rows around which the most others lie that no labelled row is close to."""
+
+    def __init__(self, parameters: ProbCoverParameters) -> None:
+        """Keep the radius of the balls, or how pure they must be."""
+        self._parameters = parameters
+
+    def radius(self, context: SelectionContext, *, seed: int) -> float:
+        """Return the radius that is used: the given one, or the largest pure one."""
+        if self._parameters.radius is not None:
+            return self._parameters.radius
+        classes = context.probs.shape[1]
+        return pure_radius(context.embeddings, classes, seed=seed, purity=self._parameters.purity)
+
+    def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
+        """Return the row first whose ball covers most."""
+        count = _available(context, count)
+        if count == 0:
+            return np.zeros(0, np.int64)
+        radius = self.radius(context, seed=seed)
+        return greedy_cover(context.embeddings, context.labelled, count, radius=radius, seed=seed)
+
+
+class Proportional:
+    """Every row with a chance in proportion to its entropy, so that outliers do not fill the list.
+
+    The very top is `entropy`; in between lies `mixed`.
+    """
+
+    def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
+        """Return rows in the order they were drawn."""
+        count = _available(context, count)
+        scores = predictive_entropy(context.probs[None])
+        return draw_in_proportion(scores, count, seed=seed, mix=0.0)
+
+
+class Mixed:
+    """A part in proportion to entropy and the rest at random: keeps seeing what looks easy."""
+
+    def __init__(self, parameters: MixedParameters) -> None:
+        """Keep the share that is drawn in proportion."""
+        self._parameters = parameters
+
+    def select(self, context: SelectionContext, count: int, *, seed: int) -> Array:
+        """Return the rows drawn by entropy first, then the random ones."""
+        count = _available(context, count)
+        by_entropy = round(self._parameters.share * count)
+        first = Proportional().select(context, by_entropy, seed=seed)
+        rest = np.setdiff1d(np.arange(len(context.probs)), first)
+        # A stream of its own: with the race's seed the first random numbers would repeat.
+        rng = np.random.default_rng([seed, 1])
+        return np.concatenate([first, rng.permutation(rest)[: count - by_entropy]])

@@ -11,9 +11,8 @@ from scipy.stats import entropy as scipy_entropy
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import SelectionContext
-from activesynth.domain.ports import QueryStrategy
 from activesynth.domain.registry import Catalog
-from activesynth.errors import ConfigurationError, ShapeError
+from activesynth.errors import ConfigurationError
 from activesynth.targeting.diversity import gradient_kmeans_pp, greedy_k_center
 from activesynth.targeting.parameters import ScoreParameters
 from activesynth.targeting.registry import STRATEGIES
@@ -28,7 +27,6 @@ from activesynth.targeting.strategies import (
 )
 
 CATALOG = Catalog({"strategy": STRATEGIES})
-NAMES = sorted(STRATEGIES)
 
 
 def make_context(
@@ -45,45 +43,6 @@ def make_context(
         centroids=rng.normal(size=(4, 3)),
         labelled=rng.normal(size=(labelled, 3)),
     )
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("rows", "count", "labelled"), [(40, 7, 5), (5, 9, 0), (1, 1, 1)])
-def test_every_strategy_returns_as_many_distinct_rows_as_asked_for_or_there_are(
-    name: str, rows: int, count: int, labelled: int
-) -> None:
-    strategy = CATALOG.create("strategy", name)
-    context = make_context(rows, labelled=labelled)
-    chosen = strategy.select(context, count, seed=3)
-
-    assert isinstance(strategy, QueryStrategy)
-    assert chosen.dtype == np.int64
-    assert len(chosen) == min(rows, count) == len(set(chosen.tolist()))
-    assert set(chosen.tolist()) <= set(range(rows))
-    assert np.array_equal(chosen, strategy.select(context, count, seed=3))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_candidates_and_no_budget_give_no_rows(name: str) -> None:
-    strategy = CATALOG.create("strategy", name)
-
-    assert len(strategy.select(make_context(0), 3, seed=0)) == 0
-    assert len(strategy.select(make_context(), 0, seed=0)) == 0
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_identical_candidates_can_still_be_chosen_all(name: str) -> None:
-    one = make_context(1)
-    context = SelectionContext(
-        np.repeat(one.probs, 8, axis=0),
-        np.repeat(one.draws, 8, axis=1),
-        np.repeat(one.embeddings, 8, axis=0),
-        one.centroids,
-        one.labelled,
-    )
-    chosen = CATALOG.create("strategy", name).select(context, 8, seed=1)
-
-    assert sorted(chosen.tolist()) == list(range(8))
 
 
 def test_entropy_orders_by_scipys_entropy() -> None:
@@ -226,12 +185,3 @@ def test_alpha_outside_the_unit_interval_is_refused() -> None:
         CATALOG.check("strategy", "score", {"alpha": 1.5})
     with pytest.raises(ConfigurationError, match="takes no parameters"):
         CATALOG.check("strategy", "badge", {"alpha": 0.5})
-
-
-def test_candidates_that_do_not_align_are_refused() -> None:
-    context = make_context()
-    broken = SelectionContext(
-        context.probs[:-1], context.draws, context.embeddings, *_rest(context)
-    )
-    with pytest.raises(ShapeError, match="candidates must align"):
-        Badge().select(broken, 3, seed=0)
