@@ -9,4 +9,6 @@ ARMS = {
     "reweighted": Row("activesynth.arms.real:ReweightedArm"),
     "random": Row("activesynth.arms.synthetic:RandomArm"),
     "targeted": Row("activesynth.arms.synthetic:TargetedArm"),
+    "smote": Row("activesynth.arms.smote:SmoteArm"),
+    "static": Row("activesynth.arms.static:StaticArm"),
 }

@@ -147,6 +147,8 @@ class ArmContext:
     columns ``weight`` and ``weakness``. ``real_clusters`` and ``targeted_clusters`` are cluster
     ids. ``real_share`` is the share of each batch that stays real when there is synthetic data.
     ``struggle`` is the adaptive sampler's factor for each real and then each targeted row, or None.
+    ``own`` are the synthetic rows of the arm's own branch, for an arm that keeps one beside those
+    two. ``seed`` is for whatever an arm draws; it is the same for all arms of an iteration.
     """
 
     real: SampleSet
@@ -157,15 +159,21 @@ class ArmContext:
     classes: int
     real_share: float
     struggle: Array | None = None
+    own: SampleSet | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ArmRows:
-    """An arm's training rows: samples, sampling weight and origin flag, aligned."""
+    """An arm's training rows: samples, sampling weight and origin flag, aligned.
+
+    ``facts`` say what the arm did that its rows do not show; they are recorded with the training.
+    """
 
     samples: SampleSet
     weight: Array
     is_synthetic: Array
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from activesynth.domain.records import (
 )
 from activesynth.steps.corrections import REASON
 from activesynth.steps.generate import ARMS
+from activesynth.steps.integrate import KEPT
 from activesynth.steps.turn import Turn
 
 SCORES = (
@@ -230,7 +231,7 @@ def _trained_labels(turn: Turn) -> dict[str, int]:
     """Return the labels under which synthetic rows train, after people's corrections."""
     integrated = turn.step("integrate").artifacts
     labels: dict[str, int] = {}
-    for arm in ("targeted", "random"):
+    for arm in _branches(turn):
         manifest = turn.artifacts.document(integrated[arm], DatasetManifest)
         rows = load_synthetic(turn.platform.objects, manifest)
         if rows is not None:
@@ -244,11 +245,16 @@ def _scores(confidence: Array, verdicts: dict[str, Array], row: int) -> dict[str
     return scores
 
 
+def _branches(turn: Turn) -> list[str]:
+    """Return the arms that keep a synthetic branch, the standing ones first."""
+    return ["targeted", "random", *(arm for arm in KEPT if arm in turn.config.evaluation.arms)]
+
+
 def _used(turn: Turn) -> dict[str, str]:
     """Return which candidates train which arm."""
     integrated = turn.step("integrate").artifacts
     used: dict[str, str] = {}
-    for arm in ("targeted", "random"):
+    for arm in reversed(_branches(turn)):  # a row of two branches is told of the standing one
         manifest = turn.artifacts.document(integrated[arm], DatasetManifest)
         rows = load_synthetic(turn.platform.objects, manifest)
         if rows is not None:
@@ -266,7 +272,8 @@ def _members(turn: Turn, version: str | None) -> list[MemberRow]:
     integrated = turn.step("integrate").artifacts
     objects = turn.platform.objects
     rows: list[MemberRow] = []
-    for digest in sorted({integrated["targeted"], integrated["random"], version or ""} - {""}):
+    branches = {integrated[arm] for arm in _branches(turn)}
+    for digest in sorted(branches | {version or ""} - {""}):
         members = member_rows(objects, turn.artifacts.document(digest, DatasetManifest))
         rows += [row for row in members if digest == version or row.split == "synthetic"]
     return rows

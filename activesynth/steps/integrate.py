@@ -25,6 +25,8 @@ from activesynth.targeting.weighting import is_plateau, synthetic_weights
 
 STEP = Step("integrate", version=3)
 REAL_FLOOR = 0.5
+KEPT = ("static",)
+"""Further arms that keep a synthetic branch of their own, beside `targeted` and `random`."""
 
 
 def integrate(iteration_id: str, platform: Platform) -> StepRecord:
@@ -280,6 +282,12 @@ def _manifests(
             update={"synthetic": (*control, *_shards(turn, fresh["untargeted"]))}
         ),
     }
+    if "static" in turn.config.evaluation.arms:
+        made = _shards(turn, fresh["untargeted"])  # by the first iteration that was promoted
+        if "static" in branches:
+            first = turn.artifacts.document(branches["static"], DatasetManifest).synthetic
+            made = changed.without_copies(objects, first)
+        manifests["static"] = head.model_copy(update={"synthetic": made})
     for arm in turn.config.evaluation.arms:
         # Arms without synthetic rows of their own are built from the targeted manifest's
         # marginals or from the real rows alone; they train on no synthetic row.

@@ -16,6 +16,7 @@ from activesynth.steps.bundle import build_bundle
 from activesynth.steps.decide import next_run
 from activesynth.steps.evaluate import metrics, predict_all
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.integrate import KEPT
 from activesynth.steps.turn import Turn, open_turn
 
 STEP = Step("promote", version=2)
@@ -194,7 +195,8 @@ def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
     head_model: str | None
     if promoted:
         version, head_model = integrated.artifacts["targeted"], _digests(turn, "targeted")[0]
-        branches["random"] = integrated.artifacts["random"]
+        kept = [arm for arm in ("random", *KEPT) if arm in integrated.artifacts]
+        branches.update({arm: integrated.artifacts[arm] for arm in kept})
     elif learnt:
         # The labels, bought and corrected, survive the refusal; the next iteration trains its base
         # model on them.

@@ -15,6 +15,7 @@ from activesynth.domain.samples import SampleSet
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.fit_generator import out_of_fold
+from activesynth.steps.integrate import KEPT
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.weighting import struggle_weights
@@ -40,8 +41,10 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
 
     def compute(outputs: Outputs) -> None:
         base = turn.predictor(model)
-        context = _context(turn, base, model)
-        data = _training_set(turn, arm, context)
+        context = _context(turn, arm, base, model)
+        part_of_arm: Arm = turn.platform.parts.create("arm", arm)
+        rows = part_of_arm.build(context)
+        data = TrainingSet(rows.samples, rows.weight, rows.is_synthetic, None, turn.classes)
         start = turn.state(encoder)
         prior = np.zeros((len(data.samples), turn.classes))
         real = ~data.is_synthetic
@@ -69,6 +72,7 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
         share = float(data.weight[~real].sum() / data.weight.sum())
         outputs.facts["synthetic_share"] = share
         outputs.facts["sampler"] = _sampler_by_weakness(context)
+        outputs.facts.update(rows.facts)
 
     return execute(
         turn,
@@ -90,11 +94,12 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
     )
 
 
-def _context(turn: Turn, base: Predictor, model: str) -> ArmContext:
-    """Gather what every arm may look at; it is the same for all of them."""
+def _context(turn: Turn, arm: str, base: Predictor, model: str) -> ArmContext:
+    """Gather what an arm may look at; but for its own branch it is the same for all of them."""
     digests = turn.step("integrate").artifacts
     targeted = turn.artifacts.document(digests["targeted"], DatasetManifest)
     control = turn.artifacts.document(digests["random"], DatasetManifest)
+    branch = turn.artifacts.document(digests[arm], DatasetManifest)
     objects = turn.platform.objects
     real = load_split(objects, targeted, "train")
     synthetic = load_synthetic(objects, targeted)
@@ -119,6 +124,8 @@ def _context(turn: Turn, base: Predictor, model: str) -> ArmContext:
         struggle=struggle_weights(
             errors, labels, everywhere, classes=turn.classes, bound=SAMPLER_BOUND
         ),
+        own=load_synthetic(objects, branch) if arm in KEPT else None,
+        seed=turn.seed("arms"),
     )
 
 
@@ -126,12 +133,6 @@ def _errors(probs: Array, rows: SampleSet) -> Array:
     """Return one minus the probability of the label, ``(n,)``."""
     errors: Array = 1.0 - probs[np.arange(len(rows)), rows.y]
     return errors
-
-
-def _training_set(turn: Turn, arm: str, context: ArmContext) -> TrainingSet:
-    part: Arm = turn.platform.parts.create("arm", arm)
-    rows = part.build(context)
-    return TrainingSet(rows.samples, rows.weight, rows.is_synthetic, None, turn.classes)
 
 
 def _sampler_by_weakness(context: ArmContext) -> dict[str, float]:

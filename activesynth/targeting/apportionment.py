@@ -1,7 +1,8 @@
-"""Splitting whole numbers in proportion to shares, so that the parts sum exactly."""
+"""Splitting whole numbers exactly: in proportion to shares, or to fill up what is smallest."""
 
 from __future__ import annotations
 
+import heapq
 from fractions import Fraction
 
 import numpy as np
@@ -53,3 +54,24 @@ def largest_remainder(shares: Array, budget: int) -> Array:
     for part in by_remainder[: budget - sum(parts)]:
         parts[part] += 1
     return np.array(parts, np.int64)
+
+
+def fill_up(counts: Array, extra: int) -> Array:
+    """Split ``extra`` so that the smallest counts rise first and then all rise together.
+
+    Args:
+        counts: What is there, ``(k,)`` integers, at least 0; there must be one if there is extra.
+        extra: What is added, at least 0.
+
+    Returns:
+        Additions, ``(k,)`` int64, summing to ``extra``; where something was added, the totals
+        differ by 1 at most. Among equals the earlier one rises first.
+    """
+    added = np.zeros(len(counts), np.int64)
+    heap = [(int(count), k) for k, count in enumerate(counts)]
+    heapq.heapify(heap)
+    for _ in range(extra):
+        count, k = heap[0]
+        heapq.heapreplace(heap, (count + 1, k))
+        added[k] += 1
+    return added
