@@ -161,7 +161,9 @@ class Planning(Section):
     """The synthetic budget of an iteration and how it is spread.
 
     Candidates are made in ``shards`` parts that run side by side and are kept one by one; there
-    are more parts where one would hold more than ``shard_rows`` candidates of an arm.
+    are more parts where one would hold more than ``shard_rows`` candidates of an arm. With
+    ``per_second`` the budget follows gain per second; measured seconds then decide what is made,
+    so two runs of one campaign no longer make the same.
     """
 
     growth: Annotated[float, Field(gt=0.0, le=5.0)] = 0.2
@@ -169,6 +171,7 @@ class Planning(Section):
     oversample: Annotated[float, Field(ge=1.0, le=20.0)] = 3.0
     shards: Annotated[int, Field(ge=1, le=256)] = 2
     shard_rows: Annotated[int, Field(ge=10)] = 2000
+    per_second: bool = False
 
 
 class Guidance(Section):

@@ -22,6 +22,7 @@ from activesynth.domain.records import (
     VersionRow,
 )
 from activesynth.steps.corrections import REASON
+from activesynth.steps.costs import measured_costs
 from activesynth.steps.generate import ARMS
 from activesynth.steps.integrate import KEPT
 from activesynth.steps.turn import Turn
@@ -51,7 +52,13 @@ def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[Met
             for item in plan.items
         ),
         models=tuple(_models(turn)),
-        metrics=tuple(metrics + _base_metrics(turn, profile) + _sampler(turn) + gate),
+        metrics=(
+            *metrics,
+            *_base_metrics(turn, profile),
+            *_sampler(turn),
+            *measured_costs(turn, plan, profile),
+            *gate,
+        ),
         events=(
             Event(
                 key=f"{turn.ref.campaign}:{turn.ref.number}:committed",

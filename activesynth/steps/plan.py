@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
+from activesynth.steps.costs import past_costs
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.retrieval import cost_of_both, retrieve_for
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import allocate
+from activesynth.targeting.cost import seconds_per_row
 
 STEP = Step("plan", version=2)
 
@@ -29,6 +33,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
     budget = round(turn.config.plan.growth * labelled)
     seed = turn.seed("plan")
     pressure = _sampler_factors(turn)
+    costs = past_costs(turn) if turn.config.plan.per_second else []
 
     def compute(outputs: Outputs) -> None:
         profile = turn.artifacts.document(profile_digest, WeaknessProfile)
@@ -40,6 +45,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             explore=turn.config.plan.explore,
             seed=seed,
             pressure=pressure,
+            seconds=seconds_per_row([w.id for w in profile.weaknesses], costs),
         )
         outputs.document("plan", result)
         outputs.facts["budget"] = result.budget
@@ -66,6 +72,8 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             "explore": turn.config.plan.explore,
             "history": [list(row) for row in history],
             "pressure": pressure,
+            # Absent unless asked for: plans that do not look at seconds keep their keys.
+            **({"costs": [list(astuple(cost)) for cost in costs]} if costs else {}),
         },
         compute=compute,
         seed=seed,

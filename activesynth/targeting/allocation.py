@@ -36,6 +36,7 @@ def allocate(
     seed: int,
     corruption_share: float = CORRUPTION_SHARE,
     pressure: Mapping[str, float] | None = None,
+    seconds: Mapping[str, float] | None = None,
 ) -> Plan:
     """Split ``budget`` over the open and regressed weaknesses.
 
@@ -53,6 +54,10 @@ def allocate(
     All shares are equal when the evidence is no better than uniform: when Cochran's test does
     not tell the weaknesses apart at the 10 % level, neither by gap nor by measured benefit.
 
+    With ``seconds`` gain per second takes the place of gain throughout: what counts when time, and
+    not rows, is what a campaign runs out of. Weaknesses that cannot be told apart then get equal
+    seconds instead of equal rows.
+
     Args:
         weaknesses: Of the current profile; closed ones get nothing and are left out.
         budget: Number of synthetic samples, at least 0.
@@ -63,15 +68,18 @@ def allocate(
         corruption_share: Largest share of all corruptions together, in ``[0, 1]``.
         pressure: How much the last training's adaptive sampler favoured each weakness's rows, 1
             being the average; a weakness that it had to draw more often is worth more data.
+        seconds: What a row for each weakness costs, positive; one that is missing costs the mean.
 
     Returns:
         The plan. Its parts sum exactly to its budget, which is 0 when no weakness is open.
 
     Raises:
-        InputError: If ``budget`` is negative or ``explore`` lies outside ``[0, 1]``.
+        InputError: If ``budget`` is negative, ``explore`` lies outside ``[0, 1]``, or a cost is not
+            above 0.
 
     References:
-        Thompson 1933, doi:10.1093/biomet/25.3-4.285.
+        Thompson 1933, doi:10.1093/biomet/25.3-4.285; with costs Xia et al. 2015, IJCAI
+        ("Thompson sampling for budgeted multi-armed bandits"), whose ratio this is.
     """
     if budget < 0 or not 0.0 <= explore <= 1.0:
         raise InputError(
@@ -85,12 +93,25 @@ def allocate(
     belief = believe(weak, history)
     p_value = difference_p_value(weak, belief)
     even = np.full(len(weak), 1.0 / len(weak))
-    is_uniform = p_value > EVIDENCE_ALPHA
-    wanted = even if is_uniform else _preference(weak, belief, seed, pressure or {})
+    per_second = _per_second(weak, seconds)
+    is_equal = p_value > EVIDENCE_ALPHA
+    is_uniform = is_equal and bool(np.ptp(per_second) == 0.0)
+    wanted = even
+    if not is_uniform:
+        factors = np.array([(pressure or {}).get(weakness.id, 1.0) for weakness in weak])
+        wanted = (
+            per_second / per_second.sum()
+            if is_equal
+            else _preference(weak, belief, seed, factors * per_second)
+        )
     shares = explore * even + (1.0 - explore) * wanted
     if not is_uniform:
         shares = _capped(weak, shares, explore * even, corruption_share)
-    reason = _uniform_reason(len(weak), p_value) if is_uniform else ""
+    reason = ""
+    if is_equal:
+        reason = _uniform_reason(len(weak), p_value)
+    if is_equal and not is_uniform:
+        reason = f"equal seconds for each: the gains differ no more than chance (p = {p_value:.2f})"
     items = (
         PlanItem(
             weakness=weakness.id,
@@ -105,11 +126,21 @@ def allocate(
     return Plan(budget=budget, labels=labels, is_uniform=is_uniform, items=tuple(items))
 
 
-def _preference(
-    weak: Sequence[Weakness], belief: Belief, seed: int, pressure: Mapping[str, float]
-) -> Array:
+def _per_second(weak: Sequence[Weakness], seconds: Mapping[str, float] | None) -> Array:
+    """Return how many rows of each weakness a second buys, relative to their mean cost."""
+    known = [value for value in (seconds or {}).values() if value > 0.0]
+    if len(known) < len(seconds or {}):
+        raise InputError(
+            f"a row cannot cost 0 seconds or less, got {dict(seconds or {})}; leave out what was "
+            "not measured.",
+            reason="seconds",
+        )
+    mean = float(np.mean(known)) if known else 1.0
+    return mean / np.array([(seconds or {}).get(weakness.id, mean) for weakness in weak])
+
+
+def _preference(weak: Sequence[Weakness], belief: Belief, seed: int, factors: Array) -> Array:
     """Return shares that sum to 1, without the floor."""
-    factors = np.array([pressure.get(weakness.id, 1.0) for weakness in weak])
     importance = np.sqrt(rows_behind(weak)) * factors
     if not belief.measurements.any():
         gains = positive_gaps(weak) * importance
