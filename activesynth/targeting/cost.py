@@ -9,6 +9,7 @@ from activesynth.errors import InputError
 from activesynth.targeting.belief import DISCOUNT
 
 PRIOR_ROWS = 10.0  # a weakness with fewer rows behind its cost is believed to cost like the others
+IGNORED = 1.3  # within this factor costs differ on a busy machine by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def seconds_per_row(weaknesses: Sequence[str], history: Sequence[CostRow]) -> di
     """Return what a row for each weakness is believed to cost.
 
     A discounted mean over iterations, by rows, shrunk towards the mean over all weaknesses by ten
-    pseudo-rows: a weakness that is new costs what the others cost.
+    pseudo-rows: a weakness that is new costs what the others cost. Then its ratio to that mean is
+    moved towards 1 by a factor of 1.3 at most: to follow what is only noise costs more than to
+    ignore a small difference.
 
     Args:
         weaknesses: Ids.
@@ -84,8 +87,9 @@ def seconds_per_row(weaknesses: Sequence[str], history: Sequence[CostRow]) -> di
     if not seconds > 0.0:
         return {}
     mean = seconds / rows
-    return {
-        name: (seconds_of.get(name, 0.0) + PRIOR_ROWS * mean)
-        / (rows_of.get(name, 0.0) + PRIOR_ROWS)
-        for name in weaknesses
-    }
+    found = {}
+    for name in weaknesses:
+        here, behind = seconds_of.get(name, 0.0), rows_of.get(name, 0.0)
+        ratio = (here / mean + PRIOR_ROWS) / (behind + PRIOR_ROWS)
+        found[name] = mean * (max(1.0, ratio / IGNORED) if ratio > 1 else min(1.0, ratio * IGNORED))
+    return found
