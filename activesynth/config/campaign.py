@@ -235,10 +235,14 @@ class Training(Section):
     """What all arms share: replicates, and the share of a batch that stays real.
 
     Under a half real is never allowed, and all real would leave synthetic rows without weight.
+    ``quality`` is what synthetic rows are weighed by, beside their weakness's benefit: the
+    generator's confidence times the verifier's probability of the label, or also how real they look
+    to a discriminator in embedding space.
     """
 
     replicates: Annotated[int, Field(ge=1, le=50)] = 3
     real_share: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.6
+    quality: Literal["confidence", "discriminator"] = "confidence"
 
 
 class Evaluation(Section):

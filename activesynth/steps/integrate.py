@@ -19,6 +19,7 @@ from activesynth.evaluation.near_duplicates import has_near_duplicate, unit_scal
 from activesynth.evaluation.splits import GROWING
 from activesynth.steps.corrections import Corrections, corrections
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.realism import realism, realism_inputs
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import largest_remainder
 from activesynth.targeting.weighting import is_plateau, synthetic_weights
@@ -51,7 +52,9 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
         changed = corrections(platform.objects, before, selection["recheck"], answers)
         bought = _bought(turn, answers, turn.artifacts.arrays(retrieved_digest))
         labelled = (*changed.train(platform.objects, before), *_shards(turn, bought))
-        fresh = _fresh(turn, screened, selection, answers, changed, benefit, plateau, labelled)
+        fresh, aucs = _fresh(
+            turn, screened, selection, answers, changed, benefit, plateau, labelled
+        )
         manifests = _manifests(turn, labelled, changed, fresh, branches)
         for name, manifest in manifests.items():
             outputs.document(name, manifest)
@@ -62,6 +65,8 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
         outputs.facts["split_leaks"] = _leaks(turn, bought, fresh)
         outputs.facts["synthetic"] = {arm: len(rows) for arm, rows in fresh.items()}
         outputs.facts["is_plateau"] = plateau
+        if aucs:
+            outputs.facts["discriminator_auc"] = aucs
         outputs.facts["weight_by_weakness"] = _mean_weights(fresh["targeted"])
 
     return execute(
@@ -74,6 +79,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             "retrieved": retrieved_digest,
             **{name: screened[name] for name in sorted(screened)},
             **{f"branch.{arm}": digest for arm, digest in sorted(branches.items())},
+            **realism_inputs(turn),
         },
         settings={
             "arms": list(turn.config.evaluation.arms),
@@ -81,6 +87,8 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             "benefit": benefit,
             "plateau": plateau,
             "near_duplicate": turn.config.splits.near_duplicate,
+            # Absent unless asked for: other campaigns keep their keys.
+            **({"seed": turn.seed("realism")} if realism_inputs(turn) else {}),
         },
         compute=compute,
     )
@@ -160,8 +168,11 @@ def _fresh(
     benefit: Mapping[str, float],
     plateau: bool,
     labelled: tuple[ShardRef, ...],
-) -> dict[str, SampleSet]:
-    """Return this iteration's synthetic rows of both branches, equally many in each."""
+) -> tuple[dict[str, SampleSet], dict[str, float]]:
+    """Return this iteration's synthetic rows of both branches, equally many in each.
+
+    Beside them the AUC of the discriminator by branch, where the campaign asks for one.
+    """
     rejected = {a["sample"] for a in answers if a["action"] == "reject"}
     candidates = turn.artifacts.samples(screened["targeted.samples"])
     is_copy = changed.copies(candidates.columns["anchor"], candidates.groups)
@@ -174,7 +185,7 @@ def _fresh(
     targeted = [sample for sample in selection["targeted"] if sample not in rejected]
     count = min(len(targeted), len(selection["untargeted"]))
     real_count = sum(ref.rows for ref in labelled)
-    result = {}
+    result, aucs = {}, {}
     for arm, ids in (("targeted", targeted), ("untargeted", selection["untargeted"])):
         rows = turn.artifacts.samples(screened[f"{arm}.samples"])
         verdicts = turn.artifacts.arrays(screened[f"{arm}.verdicts"])
@@ -185,16 +196,20 @@ def _fresh(
             relabelled.get(sample, int(y))
             for sample, y in zip(chosen.ids.tolist(), chosen.y.tolist(), strict=True)
         ]
+        quality = chosen.columns["confidence"] * verdicts["label_probability"][kept]
+        if realism_inputs(turn):
+            looks, aucs[arm] = realism(turn, chosen)
+            quality = quality * looks
         result[arm] = _weighted(
             chosen.with_labels(np.array(labels, np.int64)),
-            verdicts["label_probability"][kept] if len(kept) else np.zeros(0),
+            quality,
             verdicts["nearest"][kept] if len(kept) else np.zeros(0, "<U32"),
             benefit if arm == "targeted" else {},
             plateau,
             real_count,
             turn.config.training.real_share,
         )
-    return result
+    return result, aucs
 
 
 def _cut(rows: SampleSet, ids: list[str], count: int) -> list[str]:
@@ -216,7 +231,7 @@ def _cut(rows: SampleSet, ids: list[str], count: int) -> list[str]:
 
 def _weighted(
     rows: SampleSet,
-    label_probability: Array,
+    quality: Array,
     nearest: Array,
     benefit: Mapping[str, float],
     plateau: bool,
@@ -224,7 +239,6 @@ def _weighted(
     real_share: float,
 ) -> SampleSet:
     """Give every synthetic row its weight, from its quality and its weakness's benefit."""
-    quality = rows.columns["confidence"] * label_probability
     undamped, weight = (
         synthetic_weights(
             quality,

@@ -85,7 +85,8 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
         },
         settings={
             **part.model_dump(mode="json"),
-            **turn.config.training.model_dump(mode="json"),
+            # The quality of rows is in the manifests' weights already.
+            **turn.config.training.model_dump(mode="json", exclude={"quality"}),
             "arm": arm,
         },
         compute=compute,
