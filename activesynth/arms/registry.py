@@ -10,5 +10,6 @@ ARMS = {
     "random": Row("activesynth.arms.synthetic:RandomArm"),
     "targeted": Row("activesynth.arms.synthetic:TargetedArm"),
     "smote": Row("activesynth.arms.smote:SmoteArm"),
+    "chameleon": Row("activesynth.arms.chameleon:ChameleonArm"),
     "static": Row("activesynth.arms.static:StaticArm"),
 }

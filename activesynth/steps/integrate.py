@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import load_split, write_rows
+from activesynth.domain.dataset_access import load_split, load_synthetic, write_rows
 from activesynth.domain.dataset_rows import RETRIEVED
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.platform import Platform
@@ -17,6 +17,7 @@ from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.evaluation.near_duplicates import has_near_duplicate, unit_scaled
 from activesynth.evaluation.splits import GROWING
+from activesynth.steps.chameleon import chameleon, chameleon_inputs
 from activesynth.steps.corrections import Corrections, corrections
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.realism import realism, realism_inputs
@@ -26,7 +27,7 @@ from activesynth.targeting.weighting import is_plateau, synthetic_weights
 
 STEP = Step("integrate", version=3)
 REAL_FLOOR = 0.5
-KEPT = ("static",)
+KEPT = ("static", "chameleon")
 """Further arms that keep a synthetic branch of their own, beside `targeted` and `random`."""
 
 
@@ -55,6 +56,12 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
         fresh, aucs = _fresh(
             turn, screened, selection, answers, changed, benefit, plateau, labelled
         )
+        if chameleon_inputs(turn):
+            count = len(fresh["untargeted"])
+            earlier = branches.get("chameleon")
+            fresh["chameleon"] = _chameleon(
+                turn, screened, earlier, count, plateau, labelled, outputs
+            )
         manifests = _manifests(turn, labelled, changed, fresh, branches)
         for name, manifest in manifests.items():
             outputs.document(name, manifest)
@@ -80,6 +87,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             **{name: screened[name] for name in sorted(screened)},
             **{f"branch.{arm}": digest for arm, digest in sorted(branches.items())},
             **realism_inputs(turn),
+            **chameleon_inputs(turn),
         },
         settings={
             "arms": list(turn.config.evaluation.arms),
@@ -89,6 +97,7 @@ def integrate(iteration_id: str, platform: Platform) -> StepRecord:
             "near_duplicate": turn.config.splits.near_duplicate,
             # Absent unless asked for: other campaigns keep their keys.
             **({"seed": turn.seed("realism")} if realism_inputs(turn) else {}),
+            **({"chameleon": turn.seed("chameleon")} if chameleon_inputs(turn) else {}),
         },
         compute=compute,
     )
@@ -212,6 +221,36 @@ def _fresh(
     return result, aucs
 
 
+def _chameleon(
+    turn: Turn,
+    screened: Mapping[str, str],
+    branch: str | None,
+    count: int,
+    plateau: bool,
+    labelled: tuple[ShardRef, ...],
+    outputs: Outputs,
+) -> SampleSet:
+    """Return this iteration's rows of the arm `chameleon`, as many as the others have."""
+    candidates = turn.artifacts.samples(screened["untargeted.samples"])
+    verdicts = turn.artifacts.arrays(screened["untargeted.verdicts"])
+    earlier = None
+    if branch is not None:
+        manifest = turn.artifacts.document(branch, DatasetManifest)
+        earlier = load_synthetic(turn.platform.objects, manifest)
+    found = chameleon(turn, candidates, earlier, count)
+    outputs.facts["chameleon"] = {"rejected": found.rejected, "filled": found.filled}
+    rows = np.sort(found.rows)
+    return _weighted(
+        candidates.take(rows),
+        candidates.columns["confidence"][rows] * verdicts["label_probability"][rows],
+        verdicts["nearest"][rows],
+        {},
+        plateau,
+        sum(ref.rows for ref in labelled),
+        turn.config.training.real_share,
+    )
+
+
 def _cut(rows: SampleSet, ids: list[str], count: int) -> list[str]:
     """Keep ``count`` ids so that every weakness gives up its part, not the last ones all theirs."""
     weakness_of = dict(zip(rows.ids.tolist(), rows.columns["weakness"].tolist(), strict=True))
@@ -302,6 +341,13 @@ def _manifests(
             first = turn.artifacts.document(branches["static"], DatasetManifest).synthetic
             made = changed.without_copies(objects, first)
         manifests["static"] = head.model_copy(update={"synthetic": made})
+    if "chameleon" in fresh:
+        made = ()
+        if "chameleon" in branches:
+            made = turn.artifacts.document(branches["chameleon"], DatasetManifest).synthetic
+            made = changed.without_copies(objects, made)
+        made = (*made, *_shards(turn, fresh["chameleon"]))
+        manifests["chameleon"] = head.model_copy(update={"synthetic": made})
     for arm in turn.config.evaluation.arms:
         # Arms without synthetic rows of their own are built from the targeted manifest's
         # marginals or from the real rows alone; they train on no synthetic row.
