@@ -82,8 +82,10 @@ class LatentGenerator(ABC, Generic[P]):
             seed=derive_seed(self.part, seed, "training"),
             progress=progress,
             milestone=model.milestone,
+            betas=model.betas,
         )
-        errors = Fitted(model, latents, conditions).errors(x, labels)
+        fitted = Fitted(model, latents, conditions)
+        errors = fitted.errors(x, labels)
         tensors = {
             **to_arrays(model.state_dict(), PREFIX),
             **latents.tensors(),
@@ -97,6 +99,10 @@ class LatentGenerator(ABC, Generic[P]):
             "loss": history,
             **latents.facts(),
         }
+        if self.parameters.reconstruction:
+            facts["reconstruction"] = fitted.reconstruction(
+                x, data.clusters, seed=derive_seed(self.part, seed, "reconstruction")
+            )
         return State(tensors, facts)
 
     def generate(

@@ -30,10 +30,12 @@ class LatentModel(nn.Module, ABC):
     """A model of whitened components ``(n, k)`` under condition tokens ``(n, 3)``.
 
     ``noise_shape`` is what :meth:`draw` wants per row, ``score_shape`` what :meth:`errors` wants.
+    ``betas`` are how slowly Adam forgets gradients and their squares.
     """
 
     noise_shape: tuple[int, ...]
     score_shape: tuple[int, ...]
+    betas: tuple[float, float] = (0.9, 0.999)
 
     @property
     def milestone(self) -> Milestone | None:

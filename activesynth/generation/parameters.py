@@ -18,7 +18,8 @@ class LearntParameters(BaseModel):
     size of the network; ``steps`` optimiser steps of ``batch`` rows each at ``learning_rate``
     (cosine decay to zero); ``ema`` is the decay of the averaged weights that are kept;
     ``label_drop`` is how often each condition is replaced by "free" in training, independently;
-    ``device`` "auto" is what ``ACTIVESYNTH_DEVICE`` says.
+    ``device`` "auto" is what ``ACTIVESYNTH_DEVICE`` says. With ``reconstruction`` the fit also
+    measures how far samples of a row's cluster are from the row (``facts["reconstruction"]``).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,8 +34,9 @@ class LearntParameters(BaseModel):
     ema: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.995
     label_drop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     device: Device = "auto"
+    reconstruction: bool = False
 
-    added_later: ClassVar[frozenset[str]] = frozenset()
+    added_later: ClassVar[frozenset[str]] = frozenset({"reconstruction"})
 
     def recorded(self) -> dict[str, Any]:
         """Return the parameters as a fitted state names them.
@@ -70,7 +72,10 @@ class DiffusionParameters(LearntParameters):
     weak_share: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     autoguidance: Annotated[float, Field(ge=0.0, le=20.0)] = 1.0
 
-    added_later: ClassVar[frozenset[str]] = frozenset({"weak_share", "autoguidance"})
+    added_later: ClassVar[frozenset[str]] = LearntParameters.added_later | {
+        "weak_share",
+        "autoguidance",
+    }
 
     @model_validator(mode="after")
     def _has_something_to_lead_away_from(self) -> Self:
@@ -93,3 +98,18 @@ class VaeParameters(LearntParameters):
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     code: Annotated[int, Field(ge=1, le=512)] = 8
     beta: Annotated[float, Field(ge=0.0, le=100.0)] = 0.02
+
+
+class GanParameters(LearntParameters):
+    """The conditional GAN.
+
+    ``code`` is the size of the noise that it makes samples of; ``penalty`` weighs the squared
+    slope of the critic at real rows: far below the default training runs in circles, far above the
+    critic says nothing. ``rebuild`` weighs making real rows again against pleasing the critic.
+    """
+
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 3e-3
+    code: Annotated[int, Field(ge=1, le=512)] = 16
+    penalty: Annotated[float, Field(ge=0.0, le=1000.0)] = 0.05
+    rebuild: Annotated[float, Field(ge=0.0, le=1000.0)] = 1.0

@@ -13,6 +13,10 @@ GENERATORS = {
         "activesynth.generation.vae:VaeGenerator",
         "activesynth.generation.parameters:VaeParameters",
     ),
+    "gan": Row(
+        "activesynth.generation.gan:GanGenerator",
+        "activesynth.generation.parameters:GanParameters",
+    ),
     "checkpoint": Row(
         "activesynth.generation.checkpoints.checkpoint:CheckpointGenerator",
         "activesynth.generation.checkpoints.parameters:CheckpointParameters",

@@ -41,6 +41,7 @@ def train(
     seed: int,
     progress: Progress,
     milestone: Milestone | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> list[float]:
     """Minimise ``loss`` with Adam and leave the averaged weights in ``module``.
 
@@ -63,7 +64,7 @@ def train(
         parameter for parameter in module.parameters() if parameter.requires_grad
     ]
     average = [parameter.detach().clone() for parameter in weights]
-    optimiser = torch.optim.Adam(weights, lr=parameters.learning_rate, fused=True)
+    optimiser = torch.optim.Adam(weights, lr=parameters.learning_rate, betas=betas, fused=True)
     losses = np.zeros(parameters.steps)
     module.train()
     for step in range(parameters.steps):
