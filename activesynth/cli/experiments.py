@@ -128,7 +128,8 @@ def _run_all(cells: list[CellRef], workers: int) -> None:
 
     logs = settings().home / "experiments"
     logs.mkdir(parents=True, exist_ok=True)
-    waiting, running = list(cells), list[tuple[CellRef, subprocess.Popen[bytes], float]]()
+    waiting = list(cells)
+    running: list[tuple[CellRef, subprocess.Popen[bytes], float]] = []
     failed: list[str] = []
     try:
         while waiting or running:

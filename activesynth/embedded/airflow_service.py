@@ -84,7 +84,7 @@ class AirflowService:
             state = self._start(missing, state, environment)
             state = self._wait_until_healthy(state, environment, began)
         client = AirflowClient(ui_address(port), ADMINISTRATOR, kept.password)
-        client.warm_up()
+        _once_answered(client.warm_up)
         client.set_pool(GPU_POOL, _gpu_count() or parallel_tasks())
         self._report(f"Airflow is {'up' if missing else 'up already'} at {ui_address(port)}")
         return state
@@ -144,6 +144,24 @@ class AirflowService:
                 )
             time.sleep(0.25)
         return state
+
+
+def _once_answered(ask: Callable[[], None]) -> None:
+    """Ask until there is an answer: on a busy machine a first one may take longer than a wait.
+
+    Raises:
+        TransientError: If there is none for as long as a start may take.
+    """
+    deadline = time.monotonic() + _HEALTH_SECONDS
+    while True:
+        try:
+            ask()
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.25)
+        else:
+            return
 
 
 def _is_healthy(client: AirflowClient, began: datetime | None) -> bool:

@@ -83,7 +83,8 @@ def joint_cells(labels: Array, clusters: Array, cluster_count: int) -> Array:
         raise ShapeError(
             f"clusters must be in [0, {cluster_count}), got {clusters.min()} to {clusters.max()}."
         )
-    return labels * cluster_count + clusters
+    numbers: Array = labels * cluster_count + clusters
+    return numbers
 
 
 def kl_divergence(synthetic: Array, real: Array, cells: int, smoothing: float = SMOOTHING) -> float:

@@ -56,9 +56,11 @@ class LatentGan(LatentModel):
         looks = bool(torch.rand(1, generator=generator) < PENALISED)
         twice = torch.cat([tokens, tokens])
         codes = _run(self.encoder, latents, tokens)
-        made, restored = _run(self.maker, torch.cat([noise, codes]), twice).split(rows)
+        both = _run(self.maker, torch.cat([noise, codes]), twice)
+        made, restored = both[:rows], both[rows:]
         real = latents.detach().requires_grad_(looks)
-        judged, doubted = _run(self.critic, torch.cat([real, made.detach()]), twice).split(rows)
+        verdicts = _run(self.critic, torch.cat([real, made.detach()]), twice)
+        judged, doubted = verdicts[:rows], verdicts[rows:]
         critic = softplus(-judged).mean() + softplus(doubted).mean()
         if looks:
             (slope,) = torch.autograd.grad(judged.sum(), real, create_graph=True)
