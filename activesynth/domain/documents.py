@@ -14,6 +14,8 @@ Split = Literal["train", "pool", "guide", "judge", "gate", "test"]
 Verdict = Literal["accepted", "rejected"]
 WeaknessKind = Literal["class", "cluster", "uncertain", "corruption", "slice", "declared"]
 WeaknessState = Literal["open", "closed", "regressed"]
+EVERYWHERE = "everywhere"
+"""Stands in a plan, and for its samples, where a weakness would: all classes alike."""
 MAX_WEAKNESS_ID = 200
 """Most characters of a weakness's id; samples carry the id of the weakness they were made for."""
 

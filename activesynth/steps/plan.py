@@ -46,6 +46,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             seed=seed,
             pressure=pressure,
             seconds=seconds_per_row([w.id for w in profile.weaknesses], costs),
+            everywhere=turn.config.plan.everywhere,
         )
         outputs.document("plan", result)
         outputs.facts["budget"] = result.budget
@@ -74,6 +75,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             "pressure": pressure,
             # Absent unless asked for: plans that do not look at seconds keep their keys.
             **({"costs": [list(astuple(cost)) for cost in costs]} if costs else {}),
+            **({"everywhere": turn.config.plan.everywhere} if turn.config.plan.everywhere else {}),
         },
         compute=compute,
         seed=seed,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.documents import Plan, PlanItem, Weakness
+from activesynth.domain.documents import EVERYWHERE, Plan, PlanItem, Weakness
 from activesynth.errors import InputError
 from activesynth.targeting.apportionment import largest_remainder
 from activesynth.targeting.belief import (
@@ -37,6 +37,7 @@ def allocate(
     corruption_share: float = CORRUPTION_SHARE,
     pressure: Mapping[str, float] | None = None,
     seconds: Mapping[str, float] | None = None,
+    everywhere: float = 0.0,
 ) -> Plan:
     """Split ``budget`` over the open and regressed weaknesses.
 
@@ -69,6 +70,8 @@ def allocate(
         pressure: How much the last training's adaptive sampler favoured each weakness's rows, 1
             being the average; a weakness that it had to draw more often is worth more data.
         seconds: What a row for each weakness costs, positive; one that is missing costs the mean.
+        everywhere: Share of the budget, in ``[0, 1]``, that goes to all classes alike and stands
+            in the plan under :data:`EVERYWHERE`; the rest is split as said.
 
     Returns:
         The plan. Its parts sum exactly to its budget, which is 0 when no weakness is open.
@@ -112,7 +115,8 @@ def allocate(
         reason = _uniform_reason(len(weak), p_value)
     if is_equal and not is_uniform:
         reason = f"equal seconds for each: the gains differ no more than chance (p = {p_value:.2f})"
-    items = (
+    apart = round(everywhere * budget)
+    items = tuple(
         PlanItem(
             weakness=weakness.id,
             count=int(count),
@@ -120,10 +124,14 @@ def allocate(
             evidence=_evidence(weakness, belief, k, float(wanted[k]), reason),
         )
         for k, (weakness, count) in enumerate(
-            zip(weak, largest_remainder(shares, budget), strict=True)
+            zip(weak, largest_remainder(shares, budget - apart), strict=True)
         )
     )
-    return Plan(budget=budget, labels=labels, is_uniform=is_uniform, items=tuple(items))
+    if apart:
+        told = f"`plan.everywhere` = {everywhere:g} of the budget, all classes alike"
+        rest = PlanItem(weakness=EVERYWHERE, count=apart, expected_gain=0.0, evidence=told)
+        items = (*items, rest)
+    return Plan(budget=budget, labels=labels, is_uniform=is_uniform, items=items)
 
 
 def _per_second(weak: Sequence[Weakness], seconds: Mapping[str, float] | None) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.documents import Plan, PlanItem, Weakness, WeaknessProfile
+from activesynth.domain.documents import EVERYWHERE, Plan, PlanItem, Weakness, WeaknessProfile
 from activesynth.errors import InputError
 from activesynth.targeting.apportionment import largest_remainder
 
@@ -70,7 +70,8 @@ def expand(
     A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
     for level 2; a corruption for its name with severities around the profile's; a slice of
     attributes for the clusters its errors lie in, since no generator knows attributes. A declared
-    weakness is treated as what was declared. Labels that are not fixed follow the weakness's
+    weakness is treated as what was declared, and what is planned for everywhere asks for all
+    classes evenly. Labels that are not fixed follow the weakness's
     ``class_share``. A class without a single training row
     is left out, since no generator could have learnt it: a class weakness of such a class
     yields no candidates, and the shortfall shows in the selection.
@@ -96,6 +97,10 @@ def expand(
     for number, item in enumerate(plan.items):
         count = _candidates(item, oversample)
         rng = np.random.default_rng([seed, number])
+        if item.weakness == EVERYWHERE:
+            known = np.flatnonzero(seen) if seen.any() else np.arange(classes)
+            parts.append(_fill(np.resize(known, count), EVERYWHERE))
+            continue
         parts.append(_order(_find(by_id, item), count, classes, seen, rng))
     return _join(parts)
 

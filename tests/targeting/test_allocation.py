@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activesynth.domain.documents import Plan, Weakness
+from activesynth.domain.documents import EVERYWHERE, Plan, Weakness
 from activesynth.errors import InputError
 from activesynth.targeting.allocation import allocate, largest_remainder
 from activesynth.targeting.belief import believe, difference_p_value
@@ -238,6 +238,18 @@ def test_a_declared_weakness_without_rows_or_interval_can_be_planned() -> None:
     weak[1] = weak[1].model_copy(update={"n": 0})
 
     assert sum(counts(plan_for(weak)).values()) == 1000
+
+
+def test_a_share_for_everywhere_is_taken_before_weaknesses_divide_the_rest() -> None:
+    weak = [make_weakness("w0", 0.4), make_weakness("w1", 0.2)]
+
+    plan = allocate(weak, 101, [], labels=0, explore=0.2, seed=0, everywhere=0.5)
+
+    found = counts(plan)
+    assert list(found)[-1] == EVERYWHERE
+    assert found[EVERYWHERE] == round(0.5 * 101)
+    assert sum(found.values()) == 101
+    assert found["w0"] > found["w1"]
 
 
 def test_equal_seeds_give_equal_plans() -> None:

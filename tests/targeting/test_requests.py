@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.documents import Plan, PlanItem, Weakness, WeaknessProfile
+from activesynth.domain.documents import (
+    EVERYWHERE,
+    Plan,
+    PlanItem,
+    Weakness,
+    WeaknessProfile,
+)
 from activesynth.errors import InputError
 from activesynth.targeting.requests import Order, expand, untargeted
 
@@ -153,6 +159,24 @@ def test_equal_seeds_give_equal_orders_and_others_do_not() -> None:
     assert np.array_equal(one.severities, two.severities)
     assert np.array_equal(one.labels, two.labels)
     assert not np.array_equal(one.severities, three.severities)
+
+
+def test_what_is_planned_for_everywhere_asks_for_every_class_that_has_rows_alike() -> None:
+    item = PlanItem(weakness=EVERYWHERE, count=4, expected_gain=0.0, evidence="")
+    plan = Plan(budget=4, labels=0, is_uniform=False, items=(item,))
+
+    order = expand(
+        plan,
+        make_profile(),
+        classes=3,
+        oversample=3.0,
+        train_counts=np.array([5, 0, 2]),
+        seed=0,
+    )
+
+    assert np.bincount(order.labels).tolist() == [6, 0, 6]
+    assert set(order.weakness.tolist()) == {EVERYWHERE}
+    assert set(order.clusters.tolist()) == {-1}
 
 
 def test_an_empty_plan_asks_for_nothing() -> None:
