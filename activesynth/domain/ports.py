@@ -129,7 +129,12 @@ class SampleGenerator(Protocol):
     def generate(
         self, state: State, request: GenerationRequest, *, progress: Progress = silent
     ) -> SyntheticBatch:
-        """Return exactly ``request.count`` samples; equal row seeds give equal samples."""
+        """Return exactly ``request.count`` samples; equal row seeds give equal samples.
+
+        Raises:
+            InputError: If the request carries a guide or a strength that this part cannot follow;
+                one that only transforms anchors does not look at them.
+        """
 
     def confidence(self, state: State, x: Array, y: Array) -> Array:
         """Score how much ``x`` looks like what was learnt, ``(n,)`` in [0, 1]; higher is better.

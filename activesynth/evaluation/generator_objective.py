@@ -83,8 +83,8 @@ def joint_cells(labels: Array, clusters: Array, cluster_count: int) -> Array:
         raise ShapeError(
             f"clusters must be in [0, {cluster_count}), got {clusters.min()} to {clusters.max()}."
         )
-    numbers: Array = labels * cluster_count + clusters
-    return numbers
+    cells: Array = labels * cluster_count + clusters
+    return cells
 
 
 def kl_divergence(synthetic: Array, real: Array, cells: int, smoothing: float = SMOOTHING) -> float:

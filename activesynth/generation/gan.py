@@ -56,11 +56,9 @@ class LatentGan(LatentModel):
         looks = bool(torch.rand(1, generator=generator) < PENALISED)
         twice = torch.cat([tokens, tokens])
         codes = _run(self.encoder, latents, tokens)
-        both = _run(self.maker, torch.cat([noise, codes]), twice)
-        made, restored = both[:rows], both[rows:]
+        made, restored = _run(self.maker, torch.cat([noise, codes]), twice).chunk(2)
         real = latents.detach().requires_grad_(looks)
-        verdicts = _run(self.critic, torch.cat([real, made.detach()]), twice)
-        judged, doubted = verdicts[:rows], verdicts[rows:]
+        judged, doubted = _run(self.critic, torch.cat([real, made.detach()]), twice).chunk(2)
         critic = softplus(-judged).mean() + softplus(doubted).mean()
         if looks:
             (slope,) = torch.autograd.grad(judged.sum(), real, create_graph=True)

@@ -28,12 +28,13 @@ from activesynth.statistics.intervals import paired_bootstrap
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.examine import predict_corrupted
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.generated import objective_rows
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
 
 logger = logging.getLogger(__name__)
 
-STEP = Step("evaluate", version=3)
+STEP = Step("evaluate", version=4)
 TAIL_CLASSES = 3
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "nll")
 
@@ -74,6 +75,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         named = [w for w in profile.weaknesses if w.id in planned]
         rows += _corrupted(turn, models, named, confirming(scores, profile.found_on), seed)
         rows += _diversity(turn)
+        rows += objective_rows(turn, scores)
         outputs.json("metrics", [asdict(row) for row in rows])
         outputs.arrays("probs", {**probs, "ids": guide.ids})
 

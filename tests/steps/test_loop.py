@@ -138,6 +138,22 @@ def test_a_refused_iteration_still_records_what_was_tried(platform: Platform) ->
     assert {row["verdict"] for row in samples} == {"accepted", "rejected"}
 
 
+def test_the_generators_objective_is_recorded_with_its_parts(platform: Platform) -> None:
+    (turn,) = start(platform)
+
+    rows = {
+        row["name"]: row
+        for row in platform.reader.metrics("plane", 0)
+        if row["slice"] == "uncertain" and row["split"] == "synthetic"
+    }
+    parts = rows["uncertain_divergence"]["value"], rows["uncertain_frechet"]["value"]
+    synthetic = load_synthetic(platform.objects, manifest(turn, "targeted"))
+    assert min(parts) > 0
+    assert rows["generator_objective"]["value"] == pytest.approx(sum(parts))
+    assert synthetic is not None
+    assert rows["generator_objective"]["n"] == len(synthetic)
+
+
 def test_gate_numbers_appear_only_with_the_decision(platform: Platform) -> None:
     ingest(plane_config(), platform)
     iteration = begin("plane__it0", {"campaign": "plane"}, platform)
