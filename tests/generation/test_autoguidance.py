@@ -23,7 +23,7 @@ from generation_rows import digit_data, request
 
 def generator(**changes: float) -> DiffusionGenerator:
     return DiffusionGenerator(
-        DiffusionParameters(steps=200, guidance=1.0).model_copy(update=changes)
+        DiffusionParameters(steps=100, guidance=1.0).model_copy(update=changes)
     )
 
 

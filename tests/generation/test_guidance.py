@@ -53,7 +53,7 @@ def state() -> State:
 def ensemble(rows: slice, seed: int) -> DifferentiablePredictor:
     x, y = (part[rows] for part in digits())
     data = TrainingSet(sample_set(x, y), np.ones(len(y)), np.zeros(len(y), bool), None, 10)
-    trainer = make_trainer(hidden=32, steps=120)
+    trainer = make_trainer(members=3, hidden=48, steps=150)
     return trainer.load(trainer.fit(data, None, seed=seed))
 
 
@@ -107,10 +107,12 @@ def test_a_larger_scale_gives_more_entropy_by_an_ensemble_that_did_not_guide(
             np.mean([predictive_entropy(judge.predict_proba(b.x)[None]).mean() for b in batches])
         )
 
+    # Measured with 100 rows a seed: 0.32, 0.43, 0.59 and 0.92 nats by entropy; 0.32, 0.40, 0.50 and
+    # 0.70 by variance.
     means = [entropy(scale) for scale in (0.0, 0.5, 1.0, 2.0)]
 
     assert (np.diff(means) > 0.02).all(), means
-    assert means[-1] > 1.1 * means[0], means
+    assert means[-1] > 1.5 * means[0], means
 
 
 def test_half_a_standard_deviation_of_guidance_keeps_the_label(

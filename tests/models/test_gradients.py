@@ -21,7 +21,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def state(kind: str) -> State:
-    return make_trainer(kind, members=3, hidden=48, steps=60).fit(
+    return make_trainer(kind, members=3, hidden=48).fit(
         make_training_set(slice(0, 100)), None, seed=0
     )
 
