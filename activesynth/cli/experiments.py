@@ -71,24 +71,14 @@ def cell(
     phase: PhaseOption = "confirmation",
 ) -> None:
     """Run and score one cell, unless it is scored."""
-    from activesynth.errors import ConfigurationError
-    from activesynth.experiments.cells import run_cell
+    from activesynth.experiments.cells import find_cell, run_cell
     from activesynth.operations.ingest import ingest
 
     with connected() as platform:
         registered = _registered(name, platform)
-        config = registered.config
-        if variant not in config.variants or seed not in getattr(config.seeds, phase):
-            raise ConfigurationError(
-                f"experiment {name!r} has no {phase} cell {variant!r}, seed {seed}; variants: "
-                f"{', '.join(config.variants)}; seeds: "
-                f"{', '.join(map(str, getattr(config.seeds, phase)))}.",
-                reason="no_cell",
-                field="variant",
-            )
-        for missing in _missing(registered, phase, platform):
-            if (missing.variant, missing.seed) == (variant, seed):
-                run_cell(registered, missing, platform, ingest=ingest)
+        found = find_cell(registered, phase, variant, seed)
+        if found in _missing(registered, phase, platform):
+            run_cell(registered, found, platform, ingest=ingest)
 
 
 @app.command("report")
@@ -98,16 +88,9 @@ def report(name: Name, phase: PhaseOption = "confirmation", as_json: AsJson = Fa
 
 
 def _registered(name: str, platform: Platform) -> Registered:
-    from activesynth.config.experiment import read_experiment
-    from activesynth.experiments.cells import register
-    from activesynth.steps.begin import check_parts
+    from activesynth.experiments.cells import open_experiment
 
-    config = read_experiment(settings().experiments / f"{name}.yaml")
-    base = campaign_file(config.campaign)
-    for variant in config.variants:
-        document = base.model_dump(mode="json")
-        check_parts(platform.parts, config.cell_campaign(document, variant, 0))
-    return register(config, base, platform)
+    return open_experiment(name, platform)
 
 
 def _missing(

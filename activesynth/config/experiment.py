@@ -16,6 +16,7 @@ from activesynth.config.campaign import (
     distinct,
     parse_campaign,
 )
+from activesynth.config.settings import Settings
 from activesynth.config.yaml_file import read_yaml
 from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
@@ -27,6 +28,7 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 Title = Annotated[str, Field(min_length=1, max_length=60)]
 TEST_SEED = 0
 """Draws `test` for all seeds of an experiment, unless the campaign names a seed for it."""
+LONGEST_NAME = 40
 OWN_METRICS = ("few3", "tail3", "worst_recall")
 """Metrics an experiment has beside those in the registry; docs/how-to/run-an-experiment.md."""
 RESAMPLED = ("accuracy", "balanced_accuracy", *OWN_METRICS)
@@ -103,6 +105,13 @@ class ExperimentConfig(Section):
     def _names_what_is_there(self) -> Self:
         if not self.variants or not self.seeds.confirmation:
             raise ValueError("variants and seeds.confirmation need one entry or more")
+        seeds = (*self.seeds.tuning, *self.seeds.confirmation)
+        longest = max((f"{self.name}-{v}-{s}" for v in self.variants for s in seeds), key=len)
+        if len(longest) > LONGEST_NAME:
+            raise ValueError(
+                f"a cell would be called {longest!r}, and a campaign's name has {LONGEST_NAME} "
+                "characters at most; shorten the experiment's or the variant's"
+            )
         for title, contender in self.contenders.items():
             if contender.variant not in self.variants:
                 raise ValueError(
@@ -215,3 +224,8 @@ def read_experiment(path: Path) -> ExperimentConfig:
             field="name",
         )
     return config
+
+
+def experiment_names(folder: Path | None = None) -> list[str]:
+    """Return the names of the experiment files, sorted; what the DAG file lists."""
+    return sorted(path.stem for path in (folder or Settings.read().experiments).glob("*.yaml"))

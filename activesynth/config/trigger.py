@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -38,6 +38,15 @@ class DiagnosisRequest(Section):
     campaign: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 
+class ExperimentRequest(Section):
+    """The form of an experiment's run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    experiment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
+    phase: Literal["tuning", "confirmation"] = "tuning"
+
+
 def parse_trigger(conf: Mapping[str, Any]) -> Trigger:
     """Check a trigger's parameters strictly; an empty form field counts as not given.
 
@@ -54,6 +63,15 @@ def parse_diagnosis(conf: Mapping[str, Any]) -> DiagnosisRequest:
         ConfigurationError: Naming each wrong or undeclared field.
     """
     return _parse(DiagnosisRequest, conf)
+
+
+def parse_experiment_run(conf: Mapping[str, Any]) -> ExperimentRequest:
+    """Check the parameters of an experiment's run as strictly.
+
+    Raises:
+        ConfigurationError: Naming each wrong or undeclared field.
+    """
+    return _parse(ExperimentRequest, conf)
 
 
 def _parse(form: type[Form], conf: Mapping[str, Any]) -> Form:

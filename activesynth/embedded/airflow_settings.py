@@ -121,6 +121,9 @@ def airflow_environment(
         "ACTIVESYNTH_CAMPAIGNS": os.environ.get(
             "ACTIVESYNTH_CAMPAIGNS", str(places.project / "campaigns")
         ),
+        "ACTIVESYNTH_EXPERIMENTS": os.environ.get(
+            "ACTIVESYNTH_EXPERIMENTS", str(places.project / "experiments")
+        ),
         # A relative one means the same folder to tasks as to the shell that started them.
         "ACTIVESYNTH_DATA": str(Path.cwd() / os.environ.get("ACTIVESYNTH_DATA", places.project)),
         "AIRFLOW_HOME": str(places.airflow),

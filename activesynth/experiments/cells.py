@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from activesynth.config.campaign import CampaignConfig
-from activesynth.config.experiment import OWN_METRICS, ExperimentConfig, Phase
+from activesynth.config.campaign import CampaignConfig, read_campaign
+from activesynth.config.experiment import OWN_METRICS, ExperimentConfig, Phase, read_experiment
+from activesynth.config.settings import Settings
 from activesynth.domain.canonical import (
     Array,
     canonical_json,
@@ -28,6 +29,7 @@ from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, recall_scores
 from activesynth.perturbations.suite import SEVERITIES
 from activesynth.steps.artifacts import Artifacts
+from activesynth.steps.begin import check_parts
 from activesynth.steps.loop import run
 
 Ingest = Callable[[CampaignConfig, Platform], object]
@@ -41,6 +43,40 @@ class Registered:
     config: ExperimentConfig
     base: Mapping[str, Any]
     digest: str
+
+
+def open_experiment(name: str, platform: Platform) -> Registered:
+    """Read an experiment's file and its campaign's, check every part, and register it.
+
+    Raises:
+        ConfigurationError: If a file is missing or wrong, naming what is.
+        ConflictError: If the experiment was confirmed under another plan.
+    """
+    settings = Settings.read()
+    config = read_experiment(settings.experiments / f"{name}.yaml")
+    base = read_campaign(settings.campaigns / f"{config.campaign}.yaml")
+    for variant in config.variants:
+        campaign = config.cell_campaign(base.model_dump(mode="json"), variant, 0)
+        check_parts(platform.parts, campaign)
+    return register(config, base, platform)
+
+
+def find_cell(registered: Registered, phase: Phase, variant: str, seed: int) -> CellRef:
+    """Name one cell of an experiment.
+
+    Raises:
+        ConfigurationError: If it has no such variant or seed.
+    """
+    config = registered.config
+    seeds = getattr(config.seeds, phase)
+    if variant not in config.variants or seed not in seeds:
+        raise ConfigurationError(
+            f"experiment {config.name!r} has no {phase} cell {variant!r}, seed {seed}; variants: "
+            f"{', '.join(config.variants)}; seeds: {', '.join(map(str, seeds))}.",
+            reason="no_cell",
+            field="variant",
+        )
+    return CellRef(config.name, registered.digest, phase, variant, seed)
 
 
 def register(config: ExperimentConfig, base: CampaignConfig, platform: Platform) -> Registered:

@@ -10,11 +10,19 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from activesynth.config.campaign import CampaignConfig, read_campaign
 from activesynth.config.settings import Settings
-from activesynth.config.trigger import apply_trigger, parse_diagnosis, parse_trigger
+from activesynth.config.trigger import (
+    apply_trigger,
+    parse_diagnosis,
+    parse_experiment_run,
+    parse_trigger,
+)
 from activesynth.domain.exchange import Refused
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef
 from activesynth.errors import ConflictError, WaitingForPeople
+from activesynth.experiments.analysis import analyse
+from activesynth.experiments.cells import find_cell, missing_cells, open_experiment, run_cell
+from activesynth.experiments.experiment_page import sentences, write_experiment
 from activesynth.operations.diagnose import diagnose
 from activesynth.operations.ingest import ingest
 from activesynth.operations.refresh import RefreshResult, refresh
@@ -110,6 +118,41 @@ def refresh_campaign(campaign: str, logical_date: str) -> RefreshResult:
             raise AirflowSkipException("somebody else holds the campaign") from None
         _log_refused(campaign, done.refused)
         return done
+
+
+def missing_experiment_cells(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Register the experiment as its file is now; return the cells that are not scored yet."""
+    with open_platform() as platform:
+        request = parse_experiment_run(params)
+        registered = open_experiment(request.experiment, platform)
+        return [
+            {"variant": cell.variant, "seed": cell.seed}
+            for cell in missing_cells(registered, request.phase, platform)
+        ]
+
+
+def run_experiment_cell(params: dict[str, Any], variant: str, seed: int) -> str:
+    """Run and score one cell, unless it is scored; return the campaign that ran it."""
+    with open_platform() as platform:
+        request = parse_experiment_run(params)
+        registered = open_experiment(request.experiment, platform)
+        cell = find_cell(registered, request.phase, variant, seed)
+        if cell in missing_cells(registered, request.phase, platform):
+            run_cell(registered, cell, platform, ingest=ingest)
+        return registered.config.cell_campaign(registered.base, variant, seed).name
+
+
+def report_experiment(params: dict[str, Any]) -> list[str]:
+    """Write page and CSV into the platform's folder; log and return what holds and what not."""
+    with open_platform() as platform:
+        request = parse_experiment_run(params)
+        registered = open_experiment(request.experiment, platform)
+        analysis = analyse(registered, request.phase, platform)
+        paths = write_experiment(registered, analysis, Settings.read().home / "reports")
+    said = [line for _, line in sentences(analysis)]
+    for line in [*said, *map(str, paths)]:
+        logger.info(line)
+    return said
 
 
 def diagnose_campaign(run_id: str, params: dict[str, Any]) -> str:

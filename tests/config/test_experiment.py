@@ -90,6 +90,14 @@ def test_what_cannot_be_compared_is_refused(path: str, value: Any, words: str) -
         parse_experiment(changed(path, value), "test")
 
 
+def test_names_that_would_be_too_long_for_a_campaign_are_refused_before_anything_runs() -> None:
+    document = changed("variants.a-name-of-20-letters", {}) | {"name": "another-name-of-20-l"}
+    document["seeds"] = {"tuning": [1], "confirmation": [10]}
+
+    with pytest.raises(ConfigurationError, match="'another-name-of-20-l-a-name-of-20-letters-10'"):
+        parse_experiment(document, "test")
+
+
 def test_a_change_that_makes_no_campaign_is_told_with_its_variant() -> None:
     config = parse_experiment(changed("variants.few", {"training": {"replicates": 0}}), "test")
 

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).parents[2]
 DAG = "active_synthesis"
+CELLS = "select variant, seed, campaign, predictions from activesynth.experiment_cells"
 NO_VERSION: dict[str, Any] = {
     "selection": {"labels": 0, "review": 0},
     "gate": {"margin": 0.0, "guarded": {"nll": 0.0}},
@@ -57,6 +58,22 @@ def write_rows(archive: Path, count: int) -> None:
 def write_campaign(folder: Path, name: str, **changes: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **TINY, **changes}))
+
+
+def write_experiment(folder: Path) -> None:
+    arms = {arm: {"variant": "plain", "arm": arm} for arm in ("targeted", "real")}
+    smaller = {"training": {"replicates": 1}, "selection": {"labels": 0, "review": 0}}
+    document = {
+        "name": "arms",
+        "campaign": "twice",
+        "changes": smaller,
+        "variants": {"plain": {}},
+        "contenders": arms,
+        "primary": {"better": "targeted", "than": "real", "metric": "balanced_accuracy"},
+        "seeds": {"tuning": [1], "confirmation": [11, 12]},
+    }
+    folder.mkdir()
+    (folder / "arms.yaml").write_text(yaml.safe_dump(document))
 
 
 @dataclass(frozen=True)
@@ -110,18 +127,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     write_npz(campaigns / "alike.npz", make_pictures(60), np.zeros(60, np.int64))
     alike = {"name": "npz", "parameters": {"path": str(campaigns / "alike.npz")}}
     write_campaign(campaigns, "alike", source=alike, sampling={})
-    before = os.environ.get("ACTIVESYNTH_CAMPAIGNS")
-    os.environ["ACTIVESYNTH_CAMPAIGNS"] = str(campaigns)
+    write_experiment(folder / "experiments")
+    told = {"CAMPAIGNS": campaigns, "EXPERIMENTS": folder / "experiments"}
+    before = {name: os.environ.get(f"ACTIVESYNTH_{name}") for name in told}
+    os.environ.update({f"ACTIVESYNTH_{name}": str(path) for name, path in told.items()})
     platform = EmbeddedPlatform(folder / "home", ROOT)
     try:
         platform.up(lambda _: None, migrate=upgrade)
         yield Running(platform, platform.client(), campaigns)
     finally:
         platform.down()
-        if before is None:
-            del os.environ["ACTIVESYNTH_CAMPAIGNS"]
-        else:
-            os.environ["ACTIVESYNTH_CAMPAIGNS"] = before
+        for name, value in before.items():
+            os.environ.pop(f"ACTIVESYNTH_{name}")
+            if value is not None:
+                os.environ[f"ACTIVESYNTH_{name}"] = value
 
 
 def test_the_tasks_that_train_or_run_a_model_want_a_gpu(running: Running) -> None:
@@ -192,6 +211,32 @@ def test_the_time_of_a_run_is_accounted_for(running: Running) -> None:
     assert inside.seconds + around.seconds == pytest.approx(working, abs=0.1)
     # Two tasks run at once at most, so at least half of what they worked is covered.
     assert 10_000.0 - working <= idle.seconds <= 10_000.0 - working / 2 + 0.1
+
+
+def test_an_experiment_runs_its_cells_as_mapped_tasks_and_says_what_holds(running: Running) -> None:
+    conf = {"experiment": "arms", "phase": "confirmation"}
+
+    running.client.wait_for_dag("experiment")
+    running.client.trigger("experiment", "first", conf)
+    first = running.client.wait_for_run("experiment", "first", seconds=600)
+    kept = running.rows(CELLS)
+    running.client.trigger("experiment", "again", conf)
+    again = running.client.wait_for_run("experiment", "again", seconds=300)
+
+    tasks = running.client.task_instances("experiment", "first")
+    assert (first, again) == ("success", "success")
+    assert sorted(t.task_id for t in tasks) == ["cell", "cell", "cells", "report"]
+    assert [(variant, seed, name) for variant, seed, name, _ in sorted(kept)] == [
+        ("plain", 11, "arms-plain-11"),
+        ("plain", 12, "arms-plain-12"),
+    ]
+    assert running.rows(CELLS) == kept
+    assert {t.state for t in running.client.task_instances("experiment", "again")} == {
+        "success",
+        "skipped",
+    }
+    page = running.campaigns.parent / "home" / "reports" / "arms-confirmation.html"
+    assert "Primary: targeted against real" in page.read_text()
 
 
 def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: Running) -> None:
