@@ -96,16 +96,26 @@ def frechet_distance(real: Array, synthetic: Array) -> FrechetDistance | NotEsti
     n, dimension = min(len(real), len(synthetic)), real.shape[1]
     if n < ROWS_PER_DIMENSION * dimension:
         return NotEstimable("a Fréchet distance", n, ROWS_PER_DIMENSION * dimension)
-    shift = real.mean(axis=0) - synthetic.mean(axis=0)
-    of_real, of_synthetic = (
-        np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (real, synthetic)
-    )
-    # S_r^(1/2) S_s S_r^(1/2) is symmetric and has the eigenvalues of S_r S_s.
-    root = _root(of_real)
-    eigenvalues = np.linalg.eigvalsh(root @ of_synthetic @ root)
+    value = gaussian_distance(real, synthetic)
+    return FrechetDistance(value, len(real), len(synthetic), dimension)
+
+
+def gaussian_distance(one: Array, other: Array) -> float:
+    """Return the squared 2-Wasserstein distance of Gaussians fitted to ``(n, d)`` and ``(m, d)``.
+
+    Finite at any number of rows from 2 on, and too large where they are few: compare equal sizes.
+
+    References:
+        Dowson and Landau 1982, Journal of Multivariate Analysis 12:450-455.
+    """
+    shift = one.mean(axis=0) - other.mean(axis=0)
+    first, second = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (one, other))
+    # S_1^(1/2) S_2 S_1^(1/2) is symmetric and has the eigenvalues of S_1 S_2.
+    root = _root(first)
+    eigenvalues = np.linalg.eigvalsh(root @ second @ root)
     overlap = np.sqrt(np.maximum(eigenvalues, 0.0)).sum()
-    value = shift @ shift + np.trace(of_real) + np.trace(of_synthetic) - 2.0 * overlap
-    return FrechetDistance(max(0.0, float(value)), len(real), len(synthetic), dimension)
+    value = shift @ shift + np.trace(first) + np.trace(second) - 2.0 * overlap
+    return max(0.0, float(value))
 
 
 def kernel_distance(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigvalsh
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
+from activesynth.evaluation.fidelity import gaussian_distance
 
 SMOOTHING = 0.5
 """Pseudo-count added to every cell (Jeffreys), so that one empty cell does not decide alone."""
@@ -147,10 +147,4 @@ def frechet_distance(one: Array, other: Array) -> float:
             f"{len(other)}; a covariance of fewer is not defined.",
             reason="too_few_rows",
         )
-    first, second = (np.atleast_2d(np.cov(rows, rowvar=False)) for rows in (one, other))
-    # The trace of (C1 C2)^(1/2) needs only the eigenvalues of the symmetric C1^(1/2) C2 C1^(1/2).
-    values, basis = np.linalg.eigh(first)
-    root = (basis * np.sqrt(np.maximum(values, 0.0))) @ basis.T
-    cross = float(np.sqrt(np.maximum(eigvalsh(root @ second @ root), 0.0)).sum())
-    gap = float(((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum())
-    return max(0.0, gap + float(np.trace(first) + np.trace(second)) - 2.0 * cross)
+    return gaussian_distance(one, other)

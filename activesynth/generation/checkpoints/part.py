@@ -25,6 +25,7 @@ from activesynth.generation.checkpoints.hub import locate
 from activesynth.generation.checkpoints.parameters import DiffusersParameters
 from activesynth.generation.checkpoints.solver import Process
 from activesynth.generation.conditions import FREE, Conditions, check_column, check_data
+from activesynth.generation.guidance import refuse_course
 from activesynth.generation.scoring import Calibration
 from activesynth.nn.devices import resolve_device
 
@@ -131,6 +132,7 @@ class DiffusersGenerator(ABC, Generic[P]):
             ShapeError: If the request does not align or a condition is out of range.
             InputError: If another part fitted the state, or an image came out as NaN or infinite.
         """
+        refuse_course(request, self.part)
         engine, conditions = self._load(state)
         labels = conditions.resolve(request)
         seen = conditions.tokens(labels, request.clusters, request.levels) - 1
