@@ -11,5 +11,6 @@ ARMS = {
     "targeted": Row("activesynth.arms.synthetic:TargetedArm"),
     "smote": Row("activesynth.arms.smote:SmoteArm"),
     "chameleon": Row("activesynth.arms.chameleon:ChameleonArm"),
+    "corrupted": Row("activesynth.arms.corrupted:CorruptedArm"),
     "static": Row("activesynth.arms.static:StaticArm"),
 }

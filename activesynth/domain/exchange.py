@@ -149,6 +149,7 @@ class ArmContext:
     ``struggle`` is the adaptive sampler's factor for each real and then each targeted row, or None.
     ``own`` are the synthetic rows of the arm's own branch, for an arm that keeps one beside those
     two. ``seed`` is for whatever an arm draws; it is the same for all arms of an iteration.
+    ``corruptions`` are those that the campaign diagnoses.
     """
 
     real: SampleSet
@@ -161,6 +162,7 @@ class ArmContext:
     struggle: Array | None = None
     own: SampleSet | None = None
     seed: int = 0
+    corruptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

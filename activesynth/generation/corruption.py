@@ -6,12 +6,11 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import GenerationRequest, GeneratorData, State, SyntheticBatch
-from activesynth.domain.ports import Corruption, Progress, silent
-from activesynth.domain.registry import Catalog
+from activesynth.domain.ports import Progress, silent
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError, ShapeError
-from activesynth.perturbations.image import apply
 from activesynth.perturbations.registry import CORRUPTIONS
+from activesynth.perturbations.rows import catalog, corrupt_rows
 
 
 class CorruptionGenerator:
@@ -43,7 +42,7 @@ class CorruptionGenerator:
         for name in np.unique(names):
             rows = np.flatnonzero(names == name)
             seeds = np.asarray(request.seeds, np.uint64)[rows]
-            x[rows] = _corrupted(str(name), anchors.x[rows], severities[rows], seeds)
+            x[rows] = corrupt_rows(str(name), anchors.x[rows], severities[rows], seeds)
             done += len(rows)
             progress(done, request.count)
         return SyntheticBatch(x, np.asarray(anchors.y, np.int64), np.ones(request.count))
@@ -51,22 +50,6 @@ class CorruptionGenerator:
     def confidence(self, state: State, x: Array, y: Array) -> Array:
         """Return ones, ``(n,)`` float64: a corrupted real row is what it was said to be."""
         return np.ones(len(x))
-
-
-def _corrupted(name: str, x: Array, severities: Array, seeds: Array) -> Array:
-    """Return each row under its own severity and seed."""
-    if name in CORRUPTIONS:
-        return apply(name, x, severity=severities, seed=seeds)
-    # A part of another package takes one severity and one seed, so it sees one row at a time.
-    corruption: Corruption = _catalog().create("corruption", name)
-    rows = zip(x, severities.tolist(), seeds.tolist(), strict=True)
-    return np.concatenate(
-        [corruption.apply(row[None], severity=severity, seed=seed) for row, severity, seed in rows]
-    )
-
-
-def _catalog() -> Catalog:
-    return Catalog({"corruption": CORRUPTIONS})
 
 
 def _checked(request: GenerationRequest) -> tuple[SampleSet, Array, Array]:
@@ -99,7 +82,7 @@ def _checked(request: GenerationRequest) -> tuple[SampleSet, Array, Array]:
 
 def _check_names(names: Array) -> None:
     foreign = {str(name) for name in names} - set(CORRUPTIONS)
-    there = _catalog().names("corruption") if foreign else []
+    there = catalog().names("corruption") if foreign else []
     unknown = sorted(foreign - set(there))
     if unknown:
         raise InputError(

@@ -46,6 +46,7 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             seed=seed,
             pressure=pressure,
             seconds=seconds_per_row([w.id for w in profile.weaknesses], costs),
+            corruption_share=turn.config.plan.corruption_share,
             everywhere=turn.config.plan.everywhere,
         )
         outputs.document("plan", result)
@@ -75,11 +76,18 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
             "pressure": pressure,
             # Absent unless asked for: plans that do not look at seconds keep their keys.
             **({"costs": [list(astuple(cost)) for cost in costs]} if costs else {}),
-            **({"everywhere": turn.config.plan.everywhere} if turn.config.plan.everywhere else {}),
+            **_unusual(turn),
         },
         compute=compute,
         seed=seed,
     )
+
+
+def _unusual(turn: Turn) -> dict[str, float]:
+    """Return settings that are not at their default: plans made before them keep their keys."""
+    section, usual = turn.config.plan, type(turn.config.plan)()
+    names = ("everywhere", "corruption_share")
+    return {n: getattr(section, n) for n in names if getattr(section, n) != getattr(usual, n)}
 
 
 def _sampler_factors(turn: Turn) -> dict[str, float]:

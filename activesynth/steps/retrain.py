@@ -88,11 +88,17 @@ def retrain(iteration_id: str, arm: str, platform: Platform) -> StepRecord:
             # The quality of rows is in the manifests' weights already.
             **turn.config.training.model_dump(mode="json", exclude={"quality"}),
             "arm": arm,
+            **_looked_up(turn, arm),
         },
         compute=compute,
         shard=turn.config.evaluation.arms.index(arm),
         seed=seed,
     )
+
+
+def _looked_up(turn: Turn, arm: str) -> dict[str, list[str]]:
+    """Return what an arm reads of the campaign beside data and training."""
+    return {"corruptions": list(turn.config.diagnosis.corruptions)} if arm == "corrupted" else {}
 
 
 def _context(turn: Turn, arm: str, base: Predictor, model: str) -> ArmContext:
@@ -127,6 +133,7 @@ def _context(turn: Turn, arm: str, base: Predictor, model: str) -> ArmContext:
         ),
         own=load_synthetic(objects, branch) if arm in KEPT else None,
         seed=turn.seed("arms"),
+        corruptions=turn.config.diagnosis.corruptions,
     )
 
 

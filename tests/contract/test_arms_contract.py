@@ -53,6 +53,7 @@ def make_context(
         real_share=real_share,
         own=make_branch("o", np.arange(kept) % CLASSES, kind),
         seed=11,
+        corruptions=("noise", "blur") if kind == "uint8" else (),
     )
 
 
