@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from activesynth.config.experiment import SHIFTED, Claim, Contender, LabelSaving, Phase
 from activesynth.domain.canonical import Array, decode_arrays, derive_seed
@@ -16,9 +17,9 @@ from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, from_recalls
 from activesynth.experiments.cells import Registered
 from activesynth.perturbations.suite import SEVERITIES
-from activesynth.statistics.resampling import Resampler, draw_counts
+from activesynth.statistics.resampling import Resampler
 
-RESAMPLES = 2000
+RESAMPLES = 4000
 CONFIDENCE = 0.95
 Verdict = Literal["holds", "not shown", "refuted"]
 
@@ -182,8 +183,8 @@ def judge(claims: Sequence[Claim], measure: Measure) -> tuple[Outcome, ...]:
         one, other = (measure.measured(*side) for side in pair)
         differences.append(one - other)
         spreads.append(_spread(one - other, *(measure.resampled(*side) for side in pair)))
-    joined = np.stack(spreads, axis=1)
-    scale = np.maximum(joined.std(axis=0), 1e-12)
+    joined = np.stack([draws for draws, _ in spreads], axis=1)
+    scale = np.array([max(error, 1e-12) for _, error in spreads])
     own = np.quantile(np.abs(joined[:, 0]) / scale[0], CONFIDENCE)
     shared = np.quantile((np.abs(joined[:, 1:]) / scale[1:]).max(axis=1, initial=0.0), CONFIDENCE)
     found = []
@@ -199,22 +200,28 @@ def judge(claims: Sequence[Claim], measure: Measure) -> tuple[Outcome, ...]:
     return tuple(found)
 
 
-def _spread(difference: Array, one: Array | None, other: Array | None) -> Array:
-    """Return deviations of the mean difference under resampled rows and seeds, ``(resamples,)``.
+def _spread(difference: Array, one: Array | None, other: Array | None) -> tuple[Array, float]:
+    """Return deviations of the mean difference over seeds and rows, and its standard error.
 
-    The deviations that seeds cause and those that rows cause are added, as
-    :meth:`Resampler.over_runs` says.
+    Seeds are few, so theirs are drawn from Student's t: a normal weight for each seed, under one
+    chi-square for all claims, which keeps how claims vary together. What resampled rows do is
+    added, as :meth:`Resampler.over_runs` says. The deviations have shape ``(resamples,)``.
+
+    References:
+        Kotz and Nadarajah 2004, Multivariate t Distributions, section 1.1.
     """
     seeds = len(difference)
-    by_seed = np.zeros(RESAMPLES)
+    by_seed, variance = np.zeros(RESAMPLES), 0.0
     if seeds > 1:
         rng = np.random.default_rng([derive_seed("experiment"), 1, seeds])
-        weights = draw_counts(rng, seeds, seeds - 1, RESAMPLES) / (seeds - 1)
-        by_seed = weights @ difference - difference.mean()
+        weights = rng.standard_normal((RESAMPLES, seeds)) / np.sqrt(seeds * (seeds - 1))
+        tails = np.sqrt((seeds - 1) / rng.chisquare(seeds - 1, RESAMPLES))
+        by_seed = tails * (weights @ (difference - difference.mean()))
+        variance = float(difference.var(ddof=1)) / seeds
     if one is None or other is None:
-        return np.asarray(by_seed)
+        return by_seed, variance**0.5
     by_row = (one - other).mean(axis=1) - difference.mean()
-    return np.asarray(by_seed + by_row)
+    return by_seed + by_row, float(np.sqrt(variance + by_row.var()))
 
 
 def _verdict(value: float, low: float, high: float, at_least: float, above: float) -> Verdict:
@@ -239,9 +246,8 @@ def _saving(
     values = np.array(saved)
     half = float("inf")
     if len(values) > 1:
-        rng = np.random.default_rng([derive_seed("experiment"), 2, len(values)])
-        weights = draw_counts(rng, len(values), len(values) - 1, RESAMPLES) / (len(values) - 1)
-        half = float(np.quantile(np.abs(weights @ values - values.mean()), CONFIDENCE))
+        quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+        half = quantile * float(values.std(ddof=1)) / len(values) ** 0.5
     value = float(values.mean())
     verdict = _verdict(value, value - half, value + half, asked.at_least, 0.0)
     return Saving(asked, value, value - half, value + half, tuple(saved), missed, verdict)

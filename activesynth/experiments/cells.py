@@ -86,7 +86,8 @@ def register(config: ExperimentConfig, base: CampaignConfig, platform: Platform)
         ConfigurationError: If a variant makes no valid campaign, or an arm is not in it.
         ConflictError: If the experiment was confirmed under another plan.
     """
-    document = base.model_dump(mode="json")
+    # Without defaults: a later version that knows one more field still finds its registration.
+    document = base.model_dump(mode="json", exclude_defaults=True)
     for title, contender in config.contenders.items():
         campaign = config.cell_campaign(document, contender.variant, 0)
         if contender.arm not in campaign.evaluation.arms:
@@ -96,7 +97,8 @@ def register(config: ExperimentConfig, base: CampaignConfig, platform: Platform)
                 reason="unknown_arm",
                 field="contenders",
             )
-    whole = {"experiment": config.model_dump(mode="json"), "campaign": document}
+    plan = config.model_dump(mode="json", exclude_defaults=True)
+    whole = {"experiment": plan, "campaign": document}
     digest = sha256(canonical_json(whole))
     platform.lineage.register_experiment(config.name, digest, whole)
     return Registered(config, document, digest)

@@ -73,7 +73,7 @@ COMMENTS: dict[str, dict[str, str]] = {
         "": "Experiments as they were registered before they ran; a changed file is a new row",
         "name": "Experiment",
         "registration": "Digest of the document",
-        "document": "The experiment file with every default filled in, and the campaign it varies",
+        "document": "What the experiment file and the campaign it varies say, defaults left out",
         "recorded_at": "When it was registered",
     },
     "experiment_cells": {
