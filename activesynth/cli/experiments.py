@@ -36,12 +36,10 @@ def check(name: Name) -> None:
     """Check an experiment file and every campaign it makes; nothing is recorded."""
     from activesynth.bootstrap import catalog
     from activesynth.config.experiment import read_experiment
-    from activesynth.steps.begin import check_parts
+    from activesynth.experiments.cells import check_experiment
 
     config = read_experiment(settings().experiments / f"{name}.yaml")
-    base = campaign_file(config.campaign).model_dump(mode="json")
-    for variant in config.variants:
-        check_parts(catalog(), config.cell_campaign(base, variant, 0))
+    check_experiment(catalog(), config, campaign_file(config.campaign))
     cells = len(config.variants) * len(config.seeds.confirmation)
     print(f"{name}: {len(config.variants)} variants, {cells} cells to confirm; valid.")
 

@@ -18,6 +18,7 @@ from activesynth.config.campaign import (
 )
 from activesynth.config.settings import Settings
 from activesynth.config.yaml_file import read_yaml
+from activesynth.domain.canonical import derive_seed
 from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
 
@@ -26,12 +27,11 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Seeds = Annotated[tuple[Seed, ...], AfterValidator(distinct)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,19}$")]
 Title = Annotated[str, Field(min_length=1, max_length=60)]
-TEST_SEED = 0
-"""Draws `test` for all seeds of an experiment, unless the campaign names a seed for it."""
 LONGEST_NAME = 40
 OWN_METRICS = ("few3", "tail3", "worst_recall")
 """Metrics an experiment has beside those in the registry; docs/how-to/run-an-experiment.md."""
 RESAMPLED = ("accuracy", "balanced_accuracy", *OWN_METRICS)
+CURVES = ("accuracy", "balanced_accuracy", "few3", "worst_recall")
 SHIFTED = ("shifted_accuracy", "worst_shifted_accuracy", "clean_accuracy")
 
 
@@ -43,16 +43,17 @@ class Contender(Section):
 
 
 class Claim(Section):
-    """One contender is better than another by ``at_least``, in units of the metric.
+    """One contender is better than another, in units of the metric.
 
-    It holds when the estimate reaches ``at_least`` and the lower bound of the interval lies above
-    ``above``. Where less is better, say so by naming the contenders the other way round.
+    It holds when the lower bound of the interval lies above ``above`` (a negative number claims no
+    more than that nothing worse happened) and, where ``at_least`` is given, the estimate reaches
+    it. Where less is better, say so by naming the contenders the other way round.
     """
 
     better: Title
     than: Title
     metric: str
-    at_least: float = 0.0
+    at_least: float | None = None
     above: float = 0.0
 
 
@@ -106,7 +107,8 @@ class ExperimentConfig(Section):
         if not self.variants or not self.seeds.confirmation:
             raise ValueError("variants and seeds.confirmation need one entry or more")
         seeds = (*self.seeds.tuning, *self.seeds.confirmation)
-        longest = max((f"{self.name}-{v}-{s}" for v in self.variants for s in seeds), key=len)
+        names = (cell_name(self.name, v, s, "") for v in self.variants for s in seeds)
+        longest = max(names, key=len)
         if len(longest) > LONGEST_NAME:
             raise ValueError(
                 f"a cell would be called {longest!r}, and a campaign's name has {LONGEST_NAME} "
@@ -132,6 +134,15 @@ class ExperimentConfig(Section):
                     f"a claim is about {metric!r}; `metrics` and `corruptions` give: "
                     f"{', '.join(self.scored)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _claims_what_can_be_judged(self) -> Self:
+        for saving in self.savings:
+            if saving.metric not in CURVES:
+                raise ValueError(
+                    f"a saving is about {saving.metric!r}; it can be about {', '.join(CURVES)}"
+                )
         resampled = {*RESAMPLED, *SHIFTED}
         foreign = sorted({claim.metric for claim in self.claims} - resampled)
         if foreign:
@@ -151,8 +162,17 @@ class ExperimentConfig(Section):
         """Return every metric that is kept for each arm."""
         return (*self.metrics, *(SHIFTED if self.corruptions else ()))
 
-    def cell_campaign(self, base: Mapping[str, Any], variant: str, seed: int) -> CampaignConfig:
-        """Return the campaign of one variant and seed, ``base`` being the document it varies.
+    def cell_campaign(
+        self, base: Mapping[str, Any], variant: str, seed: int, registration: str = ""
+    ) -> CampaignConfig:
+        """Return the campaign of one variant and seed.
+
+        Args:
+            base: The campaign's document that is varied.
+            variant: Which changes.
+            seed: The campaign's seed.
+            registration: Digest of the plan. It is part of the name, so that a changed plan runs
+                campaigns of its own; what did not change is found by its derivation keys.
 
         Raises:
             ConfigurationError: If the changes make no valid campaign.
@@ -160,16 +180,21 @@ class ExperimentConfig(Section):
         document = merged(merged(base, self.changes), self.variants[variant])
         splits = dict(document.get("splits", {}))
         if splits.get("test_seed") is None:
-            splits["test_seed"] = TEST_SEED
+            splits["test_seed"] = derive_seed("test rows", self.name) % 2**31
         # How long it runs is the experiment's to say, for all seeds alike.
         loop = {**document.get("loop", {}), "max_iterations": self.iterations, "patience": 1000}
         document |= {
-            "name": f"{self.name}-{variant}-{seed}",
+            "name": cell_name(self.name, variant, seed, registration),
             "seed": seed,
             "splits": splits,
             "loop": loop,
         }
         return parse_campaign(document, f"experiment {self.name!r}, variant {variant!r}")
+
+
+def cell_name(experiment: str, variant: str, seed: int, registration: str) -> str:
+    """Return the name of a cell's campaign."""
+    return f"{experiment}_{variant}_{seed}_{registration[:6] or 'unregd'}"
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,18 +82,28 @@ class ExperimentStore(Protocol):
         ...
 
     def register_experiment(
-        self, name: str, registration: str, document: Mapping[str, Any]
+        self,
+        name: str,
+        registration: str,
+        document: Mapping[str, Any],
+        *,
+        confirmation: Sequence[int] = (),
     ) -> None:
         """Keep an experiment's document under its digest, before anything of it runs.
 
         Raises:
             ConflictError: If another document of that name was confirmed: what was learnt from it
-                cannot be unlearnt, so a new plan needs a new name.
+                cannot be unlearnt, so a new plan needs a new name. Or if one of the seeds of
+                ``confirmation`` has tuning cells under that name.
         """
         ...
 
     def record_cell(self, record: CellRecord, rows: Sequence[ScoreRow]) -> None:
-        """Keep a cell with its scores in one transaction; one that is there already stays."""
+        """Keep a cell with its scores in one transaction; one that is there already stays.
+
+        Raises:
+            ConflictError: If it confirms, and another plan of that name was confirmed meanwhile.
+        """
         ...
 
     def cells(self, experiment: str, registration: str, phase: Phase) -> list[CellRecord]:

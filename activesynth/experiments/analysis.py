@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from activesynth.statistics.resampling import Resampler
 
 RESAMPLES = 4000
 CONFIDENCE = 0.95
-Verdict = Literal["holds", "not shown", "refuted"]
+Verdict = Literal["holds", "not shown", "refuted", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Share of bought labels saved, mean over seeds, with an interval over seeds.
+    """Share of bought labels saved, mean over seeds, with Student's interval over seeds.
 
-    A seed whose contender never reaches the other's final score counts as 0, and is counted in
-    ``not_reached``.
+    ``1 - labels of the one / labels of the other`` to the lower of the two final scores: that of
+    the other, but for the seeds counted in ``not_reached``, whose contender ended below it.
     """
 
     asked: LabelSaving
@@ -61,10 +61,11 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The outcomes, the seeds behind them, and the classes that ``tail3`` is about."""
+    """The outcomes, the seeds behind them and those still missing, and the classes of ``tail3``."""
 
     phase: Phase
     seeds: tuple[int, ...]
+    missing: tuple[int, ...]
     outcomes: tuple[Outcome, ...]
     savings: tuple[Saving, ...]
     tail: tuple[int, ...]
@@ -95,15 +96,21 @@ def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysi
             field="experiment",
         )
     scores = tuple(platform.lineage.scores(config.name, registered.digest, phase))
-    tail = _tail([cells[next(iter(config.variants)), seed] for seed in seeds])
+    tail = _tail([cells[variant, seed] for variant in config.variants for seed in seeds])
     measure = Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
     outcomes = judge(config.claims, measure)
-    savings = tuple(_saving(asked, config.contenders, scores, seeds) for asked in config.savings)
-    return Analysis(phase, seeds, outcomes, savings, tuple(tail.tolist()), scores)
+    savings = tuple(
+        label_saving(asked, config.contenders, scores, seeds) for asked in config.savings
+    )
+    missing = tuple(seed for seed in getattr(config.seeds, phase) if seed not in seeds)
+    if missing:
+        outcomes = tuple(replace(found, verdict="undecided") for found in outcomes)
+        savings = tuple(replace(found, verdict="undecided") for found in savings)
+    return Analysis(phase, seeds, missing, outcomes, savings, tuple(tail.tolist()), scores)
 
 
 def _tail(cells: Sequence[Mapping[str, Array]]) -> Array:
-    """Return the three classes that `real` is worst at on guide, over all seeds."""
+    """Return the three classes that `real` is worst at on guide, over all variants and seeds."""
     recalls = np.nanmean(np.stack([cell["guide_recalls"] for cell in cells]), axis=0)
     return np.sort(np.argsort(recalls, kind="stable")[:3])
 
@@ -126,6 +133,16 @@ class Measure:
         self._y, self._classes = first["y"], len(first["guide_recalls"])
         # One test split for all seeds lets rows be resampled jointly; gate is drawn per seed.
         self.is_shared = all(np.array_equal(cell["ids"], first["ids"]) for cell in cells.values())
+        for (variant, seed), cell in cells.items():
+            other = next(found for (_, same), found in cells.items() if same == seed)
+            if not np.array_equal(cell["ids"], other["ids"]):
+                raise ConfigurationError(
+                    f"variant {variant!r}, seed {seed}, was scored on other rows than another "
+                    "variant, so their differences are not paired; let variants differ in nothing "
+                    "that changes the splits (source, sampling.rows, splits, generator.artifact).",
+                    reason="unpaired",
+                    field="variants",
+                )
         self._weights = None
         if self.is_shared:
             resampler = Resampler.over(
@@ -224,25 +241,31 @@ def _spread(difference: Array, one: Array | None, other: Array | None) -> tuple[
     return by_seed + by_row, float(np.sqrt(variance + by_row.var()))
 
 
-def _verdict(value: float, low: float, high: float, at_least: float, above: float) -> Verdict:
-    if value >= at_least and low > above:
+def _verdict(
+    value: float, low: float, high: float, at_least: float | None, above: float
+) -> Verdict:
+    if low > above and (at_least is None or value >= at_least):
         return "holds"
-    return "refuted" if high < max(above, at_least) else "not shown"
+    return "refuted" if high < max(above, at_least or above) else "not shown"
 
 
-def _saving(
+def label_saving(
     asked: LabelSaving,
     contenders: Mapping[str, Contender],
     scores: Sequence[ScoreRow],
     seeds: Sequence[int],
 ) -> Saving:
+    """Compare two learning curves by the labels they need to one score, seed by seed."""
     saved, missed = [], 0
     for seed in seeds:
-        bought, values = _curve(contenders[asked.of], asked.metric, scores, seed)
-        spent, reached = _curve(contenders[asked.than], asked.metric, scores, seed)
-        needed = _labels_to(reached[-1], bought, values)
-        missed += needed is None
-        saved.append(0.0 if needed is None else 1.0 - needed / max(spent[-1], 1.0))
+        one = _curve(contenders[asked.of], asked.metric, scores, seed)
+        other = _curve(contenders[asked.than], asked.metric, scores, seed)
+        # Both are measured alike, at a score that both reach: else noise in one curve, of which
+        # the first crossing is counted, would look like labels saved.
+        target = min(one[1][-1], other[1][-1])
+        missed += bool(one[1][-1] < other[1][-1])
+        needed, usual = _labels_to(target, *one), _labels_to(target, *other)
+        saved.append(1.0 - needed / usual if usual > 0 else 0.0)
     values = np.array(saved)
     half = float("inf")
     if len(values) > 1:
@@ -264,12 +287,10 @@ def _curve(
     return np.array([labels[n] for n in numbers]), np.array([values[n] for n in numbers])
 
 
-def _labels_to(target: float, labels: Array, values: Array) -> float | None:
+def _labels_to(target: float, labels: Array, values: Array) -> float:
     """Return the labels at which the curve first reaches ``target``, by linear interpolation."""
-    if values[0] >= target:
+    number = int(np.argmax(values >= target))
+    if number == 0:
         return float(labels[0])
-    for number in range(1, len(values)):
-        if values[number] >= target:
-            rise = (target - values[number - 1]) / (values[number] - values[number - 1])
-            return float(labels[number - 1] + rise * (labels[number] - labels[number - 1]))
-    return None
+    rise = (target - values[number - 1]) / (values[number] - values[number - 1])
+    return float(labels[number - 1] + rise * (labels[number] - labels[number - 1]))

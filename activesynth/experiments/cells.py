@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from activesynth.domain.exchange import State
 from activesynth.domain.experiments import CellRecord, CellRef, ScoreRow
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Corruption, Metric, Predictor, Trainer
+from activesynth.domain.registry import Catalog
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, recall_scores
@@ -33,6 +34,7 @@ from activesynth.steps.begin import check_parts
 from activesynth.steps.loop import run
 
 Ingest = Callable[[CampaignConfig, Platform], object]
+WITHOUT_SYNTHETIC = ("real", "reweighted")
 SPLIT_OF: Mapping[str, str] = {"tuning": "gate", "confirmation": "test"}
 
 
@@ -43,6 +45,10 @@ class Registered:
     config: ExperimentConfig
     base: Mapping[str, Any]
     digest: str
+
+    def campaign(self, variant: str, seed: int) -> CampaignConfig:
+        """Return the campaign of one cell."""
+        return self.config.cell_campaign(self.base, variant, seed, self.digest)
 
 
 def open_experiment(name: str, platform: Platform) -> Registered:
@@ -55,10 +61,33 @@ def open_experiment(name: str, platform: Platform) -> Registered:
     settings = Settings.read()
     config = read_experiment(settings.experiments / f"{name}.yaml")
     base = read_campaign(settings.campaigns / f"{config.campaign}.yaml")
-    for variant in config.variants:
-        campaign = config.cell_campaign(base.model_dump(mode="json"), variant, 0)
-        check_parts(platform.parts, campaign)
+    check_experiment(platform.parts, config, base)
     return register(config, base, platform)
+
+
+def check_experiment(parts: Catalog, config: ExperimentConfig, base: CampaignConfig) -> None:
+    """Check every campaign, part, metric, corruption and arm of an experiment.
+
+    Raises:
+        ConfigurationError: Naming what is wrong.
+    """
+    document = base.model_dump(mode="json", exclude_defaults=True)
+    for variant in config.variants:
+        check_parts(parts, config.cell_campaign(document, variant, 0))
+    for name in config.metrics:
+        if name not in OWN_METRICS:
+            parts.check("metric", name, {})
+    for name in config.corruptions:
+        parts.check("corruption", name, {})
+    for title, contender in config.contenders.items():
+        arms = config.cell_campaign(document, contender.variant, 0).evaluation.arms
+        if contender.arm not in arms:
+            raise ConfigurationError(
+                f"contender {title!r} names the arm {contender.arm!r}, and `evaluation.arms` of "
+                f"variant {contender.variant!r} has {', '.join(arms)}; add it.",
+                reason="unknown_arm",
+                field="contenders",
+            )
 
 
 def find_cell(registered: Registered, phase: Phase, variant: str, seed: int) -> CellRef:
@@ -83,24 +112,17 @@ def register(config: ExperimentConfig, base: CampaignConfig, platform: Platform)
     """Record what will be compared, before anything runs.
 
     Raises:
-        ConfigurationError: If a variant makes no valid campaign, or an arm is not in it.
-        ConflictError: If the experiment was confirmed under another plan.
+        ConflictError: If the experiment was confirmed under another plan, or tuned on a seed that
+            it is to be confirmed on.
     """
     # Without defaults: a later version that knows one more field still finds its registration.
     document = base.model_dump(mode="json", exclude_defaults=True)
-    for title, contender in config.contenders.items():
-        campaign = config.cell_campaign(document, contender.variant, 0)
-        if contender.arm not in campaign.evaluation.arms:
-            raise ConfigurationError(
-                f"contender {title!r} names the arm {contender.arm!r}, and `evaluation.arms` of "
-                f"variant {contender.variant!r} has {', '.join(campaign.evaluation.arms)}; add it.",
-                reason="unknown_arm",
-                field="contenders",
-            )
     plan = config.model_dump(mode="json", exclude_defaults=True)
     whole = {"experiment": plan, "campaign": document}
     digest = sha256(canonical_json(whole))
-    platform.lineage.register_experiment(config.name, digest, whole)
+    platform.lineage.register_experiment(
+        config.name, digest, whole, confirmation=config.seeds.confirmation
+    )
     return Registered(config, document, digest)
 
 
@@ -131,7 +153,7 @@ def run_cell(
         ingest: Draws the campaign's splits, and does nothing where they are drawn.
     """
     config = registered.config
-    campaign = config.cell_campaign(registered.base, cell.variant, cell.seed)
+    campaign = registered.campaign(cell.variant, cell.seed)
     ingest(campaign, platform)
     done = platform.lineage.campaign(campaign.name).iterations
     if done < config.iterations:
@@ -160,6 +182,7 @@ def _score(
     arrays: dict[str, Array] = {"ids": rows.ids, "groups": rows.groups, "y": rows.y}
     scores: list[ScoreRow] = []
     trained = _trained(campaign.name, platform)
+    synthetic = _synthetic_rows(trained, platform)
     for number, ((iteration, arm), digests) in enumerate(trained.items()):
         platform.report("score", number, len(trained))
         models = [_predictor(platform, digest) for digest in digests]
@@ -176,15 +199,17 @@ def _score(
         if shifted:
             hits = _hits(models, shifted, rows.y)
             arrays[f"{iteration}.{arm}.hits"] = hits
-            by_kind = hits.mean(axis=(0, 2), dtype=np.float64) / len(SEVERITIES)
+            by_kind = hits.mean(axis=2, dtype=np.float64) / len(SEVERITIES)
             values["shifted_accuracy"] = float(by_kind.mean())
-            values["worst_shifted_accuracy"] = float(by_kind.min())
+            values["worst_shifted_accuracy"] = float(by_kind.min(axis=1).mean())
             values["clean_accuracy"] = float((predicted == rows.y).mean())
         values = {name: values[name] for name in registered.config.scored if name != "tail3"}
         scores += [
             ScoreRow(cell.variant, cell.seed, iteration, arm, name, value, len(rows))
             for name, value in values.items()
         ]
+        made = 0.0 if arm in WITHOUT_SYNTHETIC else float(synthetic[iteration])
+        scores.append(ScoreRow(cell.variant, cell.seed, iteration, arm, "synthetic", made, 0))
     scores += _spent(cell, campaign.name, labelled, platform)
     platform.report("score", len(trained), len(trained))
     return encode_arrays(arrays), scores
@@ -215,6 +240,19 @@ def _predictor(platform: Platform, digest: str) -> Predictor:
 def _recalls(models: list[Predictor], rows: SampleSet, classes: int) -> Array:
     predicted = np.stack([model.predict_proba(rows.x).argmax(axis=1) for model in models])
     return np.asarray(RecallTerms.of(rows.y, predicted, classes).recalls().mean(axis=0))
+
+
+def _synthetic_rows(
+    trained: Mapping[tuple[int, str], Sequence[str]], platform: Platform
+) -> dict[int, int]:
+    """Return the synthetic rows that arms had by each iteration: as many as `targeted`, or none."""
+    artifacts, found = Artifacts(platform.objects), {}
+    for (iteration, arm), digests in trained.items():
+        if arm == "targeted":
+            card = artifacts.document(digests[0], ModelCard)
+            manifest = artifacts.document(str(card.facts["trained_on"]), DatasetManifest)
+            found[iteration] = sum(ref.rows for ref in manifest.synthetic)
+    return found
 
 
 def _first_labels(manifest: DatasetManifest, platform: Platform) -> int:
@@ -251,15 +289,16 @@ def _hits(models: list[Predictor], shifted: list[list[Array]], y: Array) -> Arra
 
 
 def _spent(cell: CellRef, campaign: str, labelled: int, platform: Platform) -> list[ScoreRow]:
-    """Return labels, synthetic rows and seconds that had been spent after each iteration."""
+    """Return labels and the campaign's seconds that had been spent after each iteration.
+
+    Steps that another campaign had done already cost nothing again.
+    """
     bought: dict[int, float] = {}
-    found: list[tuple[int, str, str, float]] = []
+    found: list[tuple[int, str, float]] = []
     for row in platform.reader.metrics(campaign):
         number, value = int(row["iteration"]), float(row["value"])
         if row["name"] == "labels_bought":
             bought[number] = value
-        elif row["name"] == "synthetic_rows":
-            found.append((number, str(row["arm"]), "synthetic", value))
     seconds: dict[int, float] = {}
     for row in platform.reader.step_costs(campaign):
         number = int(row["iteration"])
@@ -268,11 +307,11 @@ def _spent(cell: CellRef, campaign: str, labelled: int, platform: Platform) -> l
     for number in sorted(seconds):
         asked, total = asked + bought.get(number, 0.0), total + seconds[number]
         found += [
-            (number, "", "labels", labelled + asked),
-            (number, "", "bought", asked),
-            (number, "", "seconds", total),
+            (number, "labels", labelled + asked),
+            (number, "bought", asked),
+            (number, "seconds", total),
         ]
     return [
-        ScoreRow(cell.variant, cell.seed, number, arm, name, value, 0)
-        for number, arm, name, value in found
+        ScoreRow(cell.variant, cell.seed, number, "", name, value, 0)
+        for number, name, value in found
     ]

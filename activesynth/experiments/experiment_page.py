@@ -39,7 +39,7 @@ _BODY = """
 
 <section><h2>What it cost</h2>
 <p class="soft">The frontier: score against labels, synthetic rows and seconds spent so far, after
-each iteration; mean over seeds.</p>
+each iteration; mean over seeds. Seconds are those of the whole campaign, all of its arms.</p>
 <div class="pair">{{ plot("frontier") }}</div></section>
 
 <section><h2>By seed</h2><div class="pair">{{ plot("seeds") }}</div></section>
@@ -49,6 +49,11 @@ each iteration; mean over seeds.</p>
 def sentences(analysis: Analysis) -> list[tuple[str, str]]:
     """Say of each claim whether it holds, with a style class; the primary one first."""
     lines = [(_style(found.verdict), _said(found)) for found in analysis.outcomes]
+    if analysis.missing:
+        told = ", ".join(map(str, analysis.missing))
+        lines.insert(
+            0, ("refused", f"Incomplete: seeds {told} are missing, so nothing is decided.")
+        )
     return lines + [(_style(found.verdict), _saved(found)) for found in analysis.savings]
 
 
@@ -130,6 +135,8 @@ def _said(found: Outcome) -> str:
     claim, scale = found.claim, 100.0
     kind = "Primary" if found.is_primary else "Secondary"
     target = f", target {scale * claim.at_least:+.1f}" if claim.at_least else ""
+    if claim.above:
+        target += f", claimed to lie above {scale * claim.above:+.1f} for certain"
     return (
         f"{kind}: {claim.better} against {claim.than} in {claim.metric.replace('_', ' ')}: "
         f"{scale * found.value:+.2f} points [{scale * found.low:+.2f}, {scale * found.high:+.2f}]"
@@ -139,7 +146,7 @@ def _said(found: Outcome) -> str:
 
 def _saved(found: Saving) -> str:
     asked = found.asked
-    missed = f"; {found.not_reached} seeds never reached it" if found.not_reached else ""
+    missed = f"; {found.not_reached} seeds ended below it" if found.not_reached else ""
     return (
         f"Labels saved by {asked.of} on the way to the final {asked.metric.replace('_', ' ')} of "
         f"{asked.than}: {100 * found.value:.0f} % [{100 * found.low:.0f}, {100 * found.high:.0f}]"
@@ -215,9 +222,9 @@ def _means(
     score = {(r.iteration, r.seed): r.value for r in own if (r.metric, r.arm) == (metric, arm)}
     points = []
     for iteration in sorted({number for number, _ in score}):
-        both = [k for k in score if k[0] == iteration and (what == "synthetic" or k in spent)]
+        both = [k for k in score if k[0] == iteration and k in spent]
         if both:
-            x = sum(spent.get(k, 0.0) for k in both) / len(both)
+            x = sum(spent[k] for k in both) / len(both)
             points.append((x, sum(score[k] for k in both) / len(both)))
     return points
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, Table, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.experiments import CellRecord, CellRef, GeneratorRecord, Phase, ScoreRow
@@ -56,27 +56,32 @@ class ExperimentRows:
             return [_record(row) for row in rows]
 
     def register_experiment(
-        self, name: str, registration: str, document: Mapping[str, Any]
+        self,
+        name: str,
+        registration: str,
+        document: Mapping[str, Any],
+        *,
+        confirmation: Sequence[int] = (),
     ) -> None:
         """Keep an experiment's document under its digest, before anything of it runs."""
-        scored = (
-            select(experiment_cells.c.registration)
+        tuned = (
+            select(experiment_cells.c.seed)
             .where(
                 experiment_cells.c.experiment == name,
-                experiment_cells.c.phase == "confirmation",
-                experiment_cells.c.registration != registration,
+                experiment_cells.c.phase == "tuning",
+                experiment_cells.c.seed.in_(list(confirmation)),
             )
             .limit(1)
         )
         values = {"name": name, "registration": registration, "document": plain(document)}
         with self._database.writing(f"register_experiment:{name}") as connection:
-            other = connection.execute(scored).scalar_one_or_none()
-            if other is not None:
+            _refuse_other_plan(connection, name, registration)
+            seed = connection.execute(tuned).scalar_one_or_none()
+            if seed is not None:
                 raise ConflictError(
-                    f"experiment {name!r} was confirmed as registered under {other[:12]}, and its "
-                    "file says something else now. A plan that was changed after its test scores "
-                    "were read is another experiment: give it another name and other seeds.",
-                    field="name",
+                    f"experiment {name!r} was tuned on seed {seed}, so that seed confirms nothing; "
+                    "take other seeds for `seeds.confirmation`.",
+                    field="seeds.confirmation",
                 )
             connection.execute(upsert(experiments).values(values).on_conflict_do_nothing())
 
@@ -86,6 +91,8 @@ class ExperimentRows:
         values = {**cell, "campaign": record.campaign, "predictions": record.predictions}
         label = f"record_cell:{record.cell.experiment}:{record.campaign}"
         with self._database.writing(label) as connection:
+            if record.cell.phase == "confirmation":
+                _refuse_other_plan(connection, record.cell.experiment, record.cell.registration)
             kept = connection.execute(
                 upsert(experiment_cells)
                 .values(values)
@@ -121,6 +128,29 @@ class ExperimentRows:
         )
         with self._database.reading() as connection:
             return [ScoreRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _refuse_other_plan(connection: Connection, name: str, registration: str) -> None:
+    """Refuse a plan of an experiment that another plan has confirmed."""
+    other = (
+        select(experiment_cells.c.registration)
+        .where(
+            experiment_cells.c.experiment == name,
+            experiment_cells.c.phase == "confirmation",
+            experiment_cells.c.registration != registration,
+        )
+        .limit(1)
+    )
+    # Two plans of one name must not both find that nothing was confirmed.
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"experiment:{name}"))))
+    found = connection.execute(other).scalar_one_or_none()
+    if found is not None:
+        raise ConflictError(
+            f"experiment {name!r} was confirmed as registered under {found[:12]}, and its file "
+            "says something else now. A plan that was changed after its test scores were read is "
+            "another experiment: give it another name, which draws other test rows.",
+            field="name",
+        )
 
 
 def _owned(

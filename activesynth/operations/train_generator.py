@@ -88,6 +88,14 @@ def _read(config: CorpusConfig, platform: Platform) -> SourceData:
             reason="no_labels",
             field="source",
         )
+    empty = [name for code, name in enumerate(data.classes) if not (kept.y == code).any()]
+    if empty:
+        raise InputError(
+            f"`source`: the corpus has no row of {', '.join(map(repr, empty[:5]))}, and a campaign "
+            "that has the class would ask for it; raise `rows`, or take the class out.",
+            reason="empty_class",
+            field="source",
+        )
     return replace(data, samples=kept)
 
 

@@ -13,7 +13,7 @@ from activesynth.domain.ports import SampleGenerator
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.steps.execution import Outputs, Step, execute
-from activesynth.steps.generators import campaign_generator
+from activesynth.steps.generators import campaign_generator, sampled_by
 from activesynth.steps.steering import Steering, pick_anchors, steer, steering_settings
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.requests import Order, candidates, expand, untargeted
@@ -90,6 +90,7 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
         settings={
             "oversample": turn.config.plan.oversample,
             "shards": count,
+            **sampled_by(turn),
             **steering_depends_on,
         },
         compute=compute,

@@ -77,6 +77,12 @@ def campaign_generator(turn: Turn, card_digest: str) -> tuple[SampleGenerator, S
     return generator, turn.state(card_digest)
 
 
+def sampled_by(turn: Turn) -> dict[str, Any]:
+    """Return how an artifact is sampled: its card does not tell, as that of a fitted one does."""
+    part = turn.config.generator
+    return {} if part.artifact is None else {"sampling": dict(part.parameters)}
+
+
 def corpus_parameters(card: ModelCard, artifact: str | None) -> Mapping[str, Any]:
     """Return what an artifact was trained with; a campaign may say how it is sampled."""
     return {} if artifact is None else card.parameters

@@ -15,7 +15,7 @@ from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.steps.embed import embed_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS, shard_count
-from activesynth.steps.generators import campaign_generator
+from activesynth.steps.generators import campaign_generator, sampled_by
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.screening import Limits, calibrate
 from activesynth.targeting.screening import screen as apply_limits
@@ -72,6 +72,7 @@ def screen(iteration_id: str, platform: Platform) -> StepRecord:
         settings={
             **turn.config.screening.model_dump(mode="json"),
             "passes": turn.config.uncertainty.passes,
+            **sampled_by(turn),
         },
         compute=compute,
         seed=seed,

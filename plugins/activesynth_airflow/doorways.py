@@ -139,7 +139,7 @@ def run_experiment_cell(params: dict[str, Any], variant: str, seed: int) -> str:
         cell = find_cell(registered, request.phase, variant, seed)
         if cell in missing_cells(registered, request.phase, platform):
             run_cell(registered, cell, platform, ingest=ingest)
-        return registered.config.cell_campaign(registered.base, variant, seed).name
+        return registered.campaign(variant, seed).name
 
 
 def report_experiment(params: dict[str, Any]) -> list[str]:

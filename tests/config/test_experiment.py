@@ -47,18 +47,28 @@ def test_a_variant_is_the_campaign_with_its_changes_under_a_name_of_its_own() ->
 
     campaign = config.cell_campaign(BASE, "few", 12)
 
-    assert (campaign.name, campaign.seed) == ("half-few-12", 12)
+    assert (campaign.name, campaign.seed) == ("half_few_12_unregd", 12)
     assert (campaign.sampling.label_budget, campaign.clusters.count) == (60, 5)
     assert campaign.sampling.long_tail == TINY["sampling"]["long_tail"]
 
 
-def test_all_seeds_of_an_experiment_share_one_test_split() -> None:
+def test_all_seeds_of_an_experiment_share_one_test_split_and_no_other_experiment_has_it() -> None:
     config = parse_experiment(FILE, "test")
+    other = parse_experiment(FILE | {"name": "other"}, "test")
 
     seeds = {config.cell_campaign(BASE, "all", seed).splits.test_seed for seed in (11, 12)}
 
     assert len(seeds) == 1
     assert None not in seeds
+    assert other.cell_campaign(BASE, "all", 11).splits.test_seed not in seeds
+
+
+def test_the_plan_is_part_of_a_cells_name() -> None:
+    config = parse_experiment(FILE, "test")
+
+    names = {config.cell_campaign(BASE, "all", 11, plan).name for plan in ("a" * 64, "b" * 64)}
+
+    assert names == {"half_all_11_aaaaaa", "half_all_11_bbbbbb"}
 
 
 def test_changes_reach_into_mappings_and_replace_everything_else() -> None:
@@ -79,6 +89,11 @@ def test_changes_reach_into_mappings_and_replace_everything_else() -> None:
         ("seeds.confirmation", [], "seeds.confirmation need one entry"),
         ("primary.better", "nobody", r"a claim names \['nobody'\]; the contenders are: few, tar"),
         ("primary.metric", "nll", "a claim is about 'nll'"),
+        (
+            "savings",
+            [{"of": "all, real", "than": "all, real", "metric": "macro_f1"}],
+            "a claim is about 'macro_f1'; `metrics` and `corruptions` give",
+        ),
         ("metrics", ["macro_f1"], "a claim is about 'balanced_accuracy'"),
         ("contenders.few, targeted.variant", "none", "names the variant 'none'; there are: few"),
         ("iterations", 0, "iterations"),
@@ -94,7 +109,7 @@ def test_names_that_would_be_too_long_for_a_campaign_are_refused_before_anything
     document = changed("variants.a-name-of-20-letters", {}) | {"name": "another-name-of-20-l"}
     document["seeds"] = {"tuning": [1], "confirmation": [10]}
 
-    with pytest.raises(ConfigurationError, match="'another-name-of-20-l-a-name-of-20-letters-10'"):
+    with pytest.raises(ConfigurationError, match="'another-name-of-20-l_a-name-of-20-letters_10"):
         parse_experiment(document, "test")
 
 

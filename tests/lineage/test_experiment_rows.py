@@ -57,6 +57,29 @@ def test_a_cell_is_kept_once_with_its_scores(lineage: Lineage) -> None:
     assert lineage.store.scores("half", "digest-1", "tuning") == []
 
 
+def test_a_seed_that_was_tuned_on_confirms_nothing(lineage: Lineage) -> None:
+    make_campaign(lineage.store)
+    register(lineage)
+    lineage.store.record_cell(CellRecord(replace(CELL, phase="tuning"), "digits", "blob"), [SCORE])
+
+    lineage.store.register_experiment("half", "digest-2", {}, confirmation=(8, 9))
+    with pytest.raises(ConflictError, match="tuned on seed 7, so that seed confirms nothing"):
+        lineage.store.register_experiment("half", "digest-3", {}, confirmation=(7, 8))
+
+
+def test_of_two_plans_that_run_at_once_only_one_is_confirmed(lineage: Lineage) -> None:
+    make_campaign(lineage.store)
+    register(lineage)
+    register(lineage, "other")
+    lineage.store.record_cell(CellRecord(CELL, "digits", "blob"), [SCORE])
+
+    late = CellRecord(replace(CELL, registration="other"), "digits", "blob")
+    with pytest.raises(ConflictError, match="confirmed as registered under digest-1"):
+        lineage.store.record_cell(late, [SCORE])
+
+    assert lineage.store.cells("half", "other", "confirmation") == []
+
+
 def test_a_plan_may_change_until_it_was_confirmed_and_not_afterwards(lineage: Lineage) -> None:
     make_campaign(lineage.store)
     register(lineage, "first")

@@ -97,6 +97,13 @@ def open_folder(root: Path, pipelines: tuple[str, ...]) -> Folder:
                 f"this generator loads {', '.join(classes)}.",
                 "unknown_pipeline",
             )
+        if (root / component / "adapter_config.json").exists():
+            # A library that finds one loads the adapter beside it, which no digest of ours covers.
+            raise _refusal(
+                f"{root / component} holds an adapter_config.json; merge the adapter into the "
+                "weights and save them without it.",
+                "bad_checkpoint",
+            )
         if component in NETWORKS:
             check_weights(root / component, NETWORKS[component])
             if "quantization_config" in folder.config(component):

@@ -18,7 +18,7 @@ WANTED = [
     *(f"{component}/*.json" for component in NETWORKS),
     *(f"{component}/{stem}*.safetensors" for component, stem in NETWORKS.items()),
 ]
-UNWANTED = ["*.fp16.*", "*.bf16.*", "*.non_ema.*", "*.non_ema-*"]
+UNWANTED = ["*/adapter_*", "*.fp16.*", "*.bf16.*", "*.non_ema.*", "*.non_ema-*"]
 
 
 def locate(parameters: DiffusersParameters) -> Path:
