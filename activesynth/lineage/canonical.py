@@ -20,6 +20,13 @@ _STAGED = {
     schema.annotation_items.name,
 }
 """Tables that also hold rows of iterations that are not committed yet."""
+_BESIDE = {
+    schema.generators.name,
+    schema.experiments.name,
+    schema.experiment_cells.name,
+    schema.experiment_scores.name,
+}
+"""Tables of what lies beside campaigns: none of their rows says what a campaign did."""
 
 
 def canonical_state(url: str, campaign: str) -> dict[str, list[dict[str, Any]]]:
@@ -34,6 +41,7 @@ def canonical_state(url: str, campaign: str) -> dict[str, list[dict[str, Any]]]:
             return {
                 table.name: _sorted_rows(connection, table, campaign)
                 for table in metadata.sorted_tables
+                if table.name not in _BESIDE
             }
     finally:
         database.close()
