@@ -12,15 +12,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
 from activesynth.config.cron import check_schedule
+from activesynth.config.named_file import parse_as, read_by_name
 from activesynth.config.settings import Settings
-from activesynth.config.yaml_file import read_yaml
-from activesynth.domain.registry import invalid
-from activesynth.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -339,16 +336,7 @@ def parse_campaign(document: Any, origin: str) -> CampaignConfig:
     Raises:
         ConfigurationError: Naming every wrong field with its value and what it should be.
     """
-    if not isinstance(document, dict):
-        raise ConfigurationError(
-            f"{origin}: a campaign is a mapping of keys to values.",
-            reason="not_a_mapping",
-            field="file",
-        )
-    try:
-        return CampaignConfig.model_validate(document)
-    except ValidationError as error:
-        raise invalid(origin, error) from error
+    return parse_as(CampaignConfig, document, origin, "a campaign")
 
 
 def read_campaign(path: Path) -> CampaignConfig:
@@ -358,24 +346,7 @@ def read_campaign(path: Path) -> CampaignConfig:
         ConfigurationError: If the file is missing, cannot be read, is no YAML, gives a key twice,
             or is not a valid campaign.
     """
-    try:
-        document = read_yaml(path)
-    except FileNotFoundError:
-        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise ConfigurationError(
-            f"no campaign file {path}; there are: {', '.join(there) or 'none'}.",
-            reason="no_campaign_file",
-            field="campaign",
-        ) from None
-    config = parse_campaign(document, str(path))
-    if config.name != path.stem:
-        raise ConfigurationError(
-            f"{path}: `name` is {config.name!r}, but the file is called {path.stem!r}; "
-            "make them equal.",
-            reason="name_mismatch",
-            field="name",
-        )
-    return config
+    return read_by_name(path, parse_campaign, kind="campaign", missing="no_campaign_file")
 
 
 def campaign_names(folder: Path | None = None) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from activesynth.config.campaign import Part, Section, source_by_address
+from activesynth.config.named_file import parse_as
 from activesynth.config.yaml_file import read_yaml
-from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
 
 
@@ -37,16 +37,7 @@ def parse_corpus(document: Any, origin: str) -> CorpusConfig:
     Raises:
         ConfigurationError: Naming every wrong field with its value and what it should be.
     """
-    if not isinstance(document, dict):
-        raise ConfigurationError(
-            f"{origin}: a corpus is a mapping of keys to values.",
-            reason="not_a_mapping",
-            field="file",
-        )
-    try:
-        return CorpusConfig.model_validate(document)
-    except ValidationError as error:
-        raise invalid(origin, error) from error
+    return parse_as(CorpusConfig, document, origin, "a corpus")
 
 
 def read_corpus(path: Path) -> CorpusConfig:

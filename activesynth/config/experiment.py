@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from activesynth.config.campaign import (
     CampaignConfig,
@@ -16,11 +16,9 @@ from activesynth.config.campaign import (
     distinct,
     parse_campaign,
 )
+from activesynth.config.named_file import parse_as, read_by_name
 from activesynth.config.settings import Settings
-from activesynth.config.yaml_file import read_yaml
 from activesynth.domain.canonical import derive_seed
-from activesynth.domain.registry import invalid
-from activesynth.errors import ConfigurationError
 
 Phase = Literal["tuning", "confirmation"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -213,16 +211,7 @@ def parse_experiment(document: Any, origin: str) -> ExperimentConfig:
     Raises:
         ConfigurationError: Naming every wrong field with its value and what it should be.
     """
-    if not isinstance(document, dict):
-        raise ConfigurationError(
-            f"{origin}: an experiment is a mapping of keys to values.",
-            reason="not_a_mapping",
-            field="file",
-        )
-    try:
-        return ExperimentConfig.model_validate(document)
-    except ValidationError as error:
-        raise invalid(origin, error) from error
+    return parse_as(ExperimentConfig, document, origin, "an experiment")
 
 
 def read_experiment(path: Path) -> ExperimentConfig:
@@ -231,24 +220,7 @@ def read_experiment(path: Path) -> ExperimentConfig:
     Raises:
         ConfigurationError: If the file is missing, is no YAML, or is not a valid experiment.
     """
-    try:
-        document = read_yaml(path)
-    except FileNotFoundError:
-        there = sorted(p.stem for p in path.parent.glob("*.yaml"))
-        raise ConfigurationError(
-            f"no experiment file {path}; there are: {', '.join(there) or 'none'}.",
-            reason="no_experiment_file",
-            field="experiment",
-        ) from None
-    config = parse_experiment(document, str(path))
-    if config.name != path.stem:
-        raise ConfigurationError(
-            f"{path}: `name` is {config.name!r}, but the file is called {path.stem!r}; make them "
-            "equal.",
-            reason="name_mismatch",
-            field="name",
-        )
-    return config
+    return read_by_name(path, parse_experiment, kind="experiment", missing="no_experiment_file")
 
 
 def experiment_names(folder: Path | None = None) -> list[str]:
