@@ -120,7 +120,7 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "metrics": metrics,
         "table": table,
         "figures": {
-            "claims": [_claims(analysis.outcomes)],
+            "claims": [claims_figure(analysis.outcomes)],
             "frontier": _frontier(registered, analysis, metrics[0]),
             "seeds": [_seeds(found) for found in analysis.outcomes],
         },
@@ -161,21 +161,25 @@ def _range(values: Sequence[float]) -> str:
     return f"{mean:.3f} [{min(values):.3f}, {max(values):.3f}]"
 
 
-def _claims(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def claims_figure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Draw every claim's difference in points with its interval, as plotly's JSON."""
     names = [
         escape(f"{o.claim.better} - {o.claim.than}, {o.claim.metric.replace('_', ' ')}")
         for o in outcomes
     ]
+    # An open circle where there is no interval: a bar of no length would look like certainty.
+    symbols = ["circle-open" if o.high == float("inf") else "circle" for o in outcomes]
     finite = [o.high - o.value if o.high != float("inf") else 0.0 for o in outcomes]
     trace = {
         "type": "scatter",
         "mode": "markers",
         "x": [100 * o.value for o in outcomes],
         "y": names,
-        "error_x": {"type": "data", "array": [100 * half for half in finite]},
+        "error_x": {"type": "data", "array": [100 * half for half in finite], "color": "#8a8a8a"},
         "marker": {
             "color": [COLOURS[0] if o.is_primary else COLOURS[2] for o in outcomes],
             "size": 9,
+            "symbol": symbols,
         },
     }
     layout = _layout("paired difference in points, 95 %")

@@ -31,7 +31,12 @@ from activesynth.experiments.cells import (
     register,
     run_cell,
 )
-from activesynth.experiments.experiment_page import as_csv, sentences, write_experiment
+from activesynth.experiments.experiment_page import (
+    as_csv,
+    claims_figure,
+    sentences,
+    write_experiment,
+)
 from activesynth.operations.ingest import ingest
 from toy_plane import plane_config, plane_platform
 
@@ -338,6 +343,10 @@ def test_one_seed_shows_nothing() -> None:
     (found,) = judge([CLAIM], simulated(1, 0.3, seeds=1))
 
     assert (found.verdict, found.low) == ("not shown", float("-inf"))
+    assert claims_figure([found])["data"][0]["marker"]["symbol"] == ["circle-open"]
+    assert claims_figure(judge([CLAIM], simulated(1, 0.3)))["data"][0]["marker"]["symbol"] == [
+        "circle"
+    ]
 
 
 def test_a_claim_can_be_refuted() -> None:
