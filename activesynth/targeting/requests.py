@@ -14,7 +14,7 @@ from activesynth.targeting.apportionment import largest_remainder
 
 FREE = -1
 UNCERTAIN_LEVEL = 2
-SEVERITY_SPREAD = 0.2
+SEVERITY_BELOW = 0.2
 LEAST_SEVERITY = 0.05
 
 
@@ -68,7 +68,8 @@ def expand(
     """Turn a plan into candidates, ``oversample`` for each planned sample.
 
     A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
-    for level 2; a corruption for its name with severities around the profile's; a slice of
+    for level 2; a corruption for its name with severities from a little below the profile's to
+    the harshest; a slice of
     attributes for the clusters its errors lie in, since no generator knows attributes. A declared
     weakness is treated as what was declared, and what is planned for everywhere asks for all
     classes evenly. Labels that are not fixed follow the weakness's
@@ -182,11 +183,12 @@ def _number(weakness: Weakness) -> int:
 
 
 def _severities(weakness: Weakness, count: int, rng: np.random.Generator) -> Array:
-    """Draw around the severity that hurts; the whole range where none is known."""
-    low, high = weakness.severity - SEVERITY_SPREAD, weakness.severity + SEVERITY_SPREAD
-    if weakness.severity <= 0.0:
-        low, high = LEAST_SEVERITY, 1.0
-    return np.clip(rng.uniform(low, high, count), LEAST_SEVERITY, 1.0)
+    """Draw from a little below the severity that hurts to the harshest; from all if none is known.
+
+    The profile names the mildest severity found, and what hurts there hurts no less beyond it.
+    """
+    mildest = weakness.severity - SEVERITY_BELOW if weakness.severity > 0.0 else 0.0
+    return rng.uniform(max(LEAST_SEVERITY, mildest), 1.0, count)
 
 
 def _fill(

@@ -110,20 +110,19 @@ def test_an_uncertain_region_asks_for_the_highest_level() -> None:
     assert set(order.labels.tolist()) == {1}
 
 
-def test_a_corruption_draws_severities_around_the_profiles() -> None:
+def test_a_corruption_draws_severities_from_a_little_below_the_profiles_to_the_harshest() -> None:
     order = order_for(make_weakness("w", "corruption", "blur", severity=0.66), count=200)
 
     assert set(order.perturbations.tolist()) == {"blur"}
-    assert order.severities.min() >= 0.46 - 1e-9
-    assert order.severities.max() <= 0.86 + 1e-9
-    assert order.severities.std() > 0.08
+    assert 0.46 <= order.severities.min() < 0.52
+    assert 0.94 < order.severities.max() <= 1.0
 
 
 def test_severities_stay_in_their_range_and_cover_it_where_nothing_is_known() -> None:
     harsh = order_for(make_weakness("w", "corruption", "noise", severity=1.0), count=100)
     unknown = order_for(make_weakness("w", "corruption", "noise"), count=100)
 
-    assert harsh.severities.max() == 1.0
+    assert 0.8 <= harsh.severities.min() and harsh.severities.max() <= 1.0
     assert 0.05 <= unknown.severities.min() < 0.2
     assert unknown.severities.max() > 0.8
 
