@@ -14,22 +14,25 @@ from activesynth.domain.exchange import GeneratorData, SourceData, State
 from activesynth.domain.experiments import GeneratorRecord
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, SampleGenerator
-from activesynth.errors import InputError
+from activesynth.errors import ConflictError, InputError
 from activesynth.evaluation.scarcity import first_rows
 from activesynth.steps.artifacts import Artifacts
 
 SPLIT = "train"
+DECIDING = ("generator", "seed", "licence", "near_duplicate")
+"""What, beside its rows, makes a generator another one; a better description does not."""
 
 
 def train_generator(config: CorpusConfig, platform: Platform) -> GeneratorRecord:
     """Write the corpus, fit the generator on it, and record both under the corpus's name.
 
     The conditions learnt are the corpus's labels alone: clusters and uncertainty belong to a
-    campaign's own model. Calling it again with the same file finds the same addresses.
+    campaign's own model. A generator that stands under the name with the same corpus, part and
+    seed is returned as it is; one that differs is refused before anything is trained.
 
     Raises:
         InputError: If the source cannot be read, or holds no labelled row.
-        ConflictError: If the name stands for a generator with other weights.
+        ConflictError: If the name stands for another generator.
     """
     data = _read(config, platform)
     artifacts = Artifacts(platform.objects)
@@ -40,6 +43,9 @@ def train_generator(config: CorpusConfig, platform: Platform) -> GeneratorRecord
         splits={SPLIT: write_rows(platform.objects, data.samples)},
     )
     artifacts.put_document(manifest)
+    stands = _standing(config, manifest.digest, platform)
+    if stands is not None:
+        return stands
     part = config.generator
     generator: SampleGenerator = platform.parts.create("generator", part.name, part.parameters)
     state = generator.fit(
@@ -71,6 +77,30 @@ def train_generator(config: CorpusConfig, platform: Platform) -> GeneratorRecord
     )
     platform.lineage.record_generator(record)
     return record
+
+
+def _standing(config: CorpusConfig, corpus: str, platform: Platform) -> GeneratorRecord | None:
+    """Return the generator on record under the corpus's name, or None where there is none.
+
+    Raises:
+        ConflictError: If it learnt from other rows, or in another way; it names what differs.
+    """
+    named = (found for found in platform.lineage.generators() if found.name == config.name)
+    stands = next(named, None)
+    if stands is None:
+        return None
+    document = config.model_dump(mode="json")
+    differs = [name for name in DECIDING if stands.document.get(name) != document[name]]
+    if stands.corpus != corpus:
+        differs.append("the corpus's rows")
+    if differs:
+        raise ConflictError(
+            f"the name {config.name!r} stands for another generator, {stands.card[:12]}, and "
+            f"campaigns may have used it; what differs: {', '.join(differs)}. Give the changed "
+            "corpus file another name.",
+            field="name",
+        )
+    return stands
 
 
 def _read(config: CorpusConfig, platform: Platform) -> SourceData:

@@ -48,7 +48,7 @@ def corpus(seed: int = 9, **changes: Any) -> CorpusConfig:
 
 def test_training_twice_gives_one_generator_with_its_provenance(platform: Platform) -> None:
     first = train_generator(corpus(), platform)
-    again = train_generator(corpus(), platform)
+    again = train_generator(corpus(description="Told better."), platform)
 
     card = ModelCard.decode(platform.objects.get(first.card))
     assert again == first
@@ -63,11 +63,21 @@ def test_training_twice_gives_one_generator_with_its_provenance(platform: Platfo
     }
 
 
-def test_another_corpus_needs_another_name(platform: Platform) -> None:
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [
+        (corpus(seed=10), "the corpus's rows"),
+        (corpus(licence="MIT", near_duplicate=0.1), "licence, near_duplicate"),
+    ],
+)
+def test_another_corpus_needs_another_name_and_is_not_trained(
+    platform: Platform, changed: CorpusConfig, differs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train_generator(corpus(), platform)
+    monkeypatch.delattr(PlaneGenerator, "fit")
 
-    with pytest.raises(ConflictError, match="give the changed corpus file another name"):
-        train_generator(corpus(seed=10), platform)
+    with pytest.raises(ConflictError, match=f"{differs}. Give the changed corpus file another"):
+        train_generator(changed, platform)
 
 
 def test_an_iteration_makes_its_candidates_with_the_artifact(platform: Platform) -> None:

@@ -122,7 +122,8 @@ def test_severities_stay_in_their_range_and_cover_it_where_nothing_is_known() ->
     harsh = order_for(make_weakness("w", "corruption", "noise", severity=1.0), count=100)
     unknown = order_for(make_weakness("w", "corruption", "noise"), count=100)
 
-    assert 0.8 <= harsh.severities.min() and harsh.severities.max() <= 1.0
+    assert harsh.severities.min() >= 0.8
+    assert harsh.severities.max() <= 1.0
     assert 0.05 <= unknown.severities.min() < 0.2
     assert unknown.severities.max() > 0.8
 
