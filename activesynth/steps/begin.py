@@ -20,6 +20,7 @@ from activesynth.statistics.corrections import (
     smallest_detectable_lift,
 )
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.generators import check_artifact
 from activesynth.steps.turn import Turn, open_turn
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
 
 def _look_around(turn: Turn) -> None:
     """Record how many rows there are, and the smallest lift that the gate could show."""
+    check_artifact(turn)
     alpha = alpha_at(turn.ref.number + 1, turn.config.gate.alpha)
 
     def compute(outputs: Outputs) -> None:

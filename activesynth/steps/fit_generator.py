@@ -12,10 +12,9 @@ from activesynth.domain.experiments import GeneratorRecord
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ConfigurationError, InputError
+from activesynth.errors import InputError
 from activesynth.evaluation.near_duplicates import has_near_duplicate, unit_scaled
 from activesynth.steps.execution import Outputs, Step, execute
-from activesynth.steps.generators import corpus_codes
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.weighting import class_balanced
 from activesynth.uncertainty.region import levels
@@ -73,15 +72,6 @@ def fit_generator(iteration_id: str, platform: Platform) -> StepRecord:
 def _taken(turn: Turn, record: GeneratorRecord) -> StepRecord:
     """Name the artifact as this campaign's generator, once its corpus is known to be apart."""
     card = turn.card(record.card)
-    part = turn.config.generator
-    if card.part != part.name:
-        raise ConfigurationError(
-            f"`generator.name` is {part.name!r}, but {record.name!r} is a {card.part!r}; write "
-            "that name beside the artifact.",
-            reason="other_part",
-            field="generator.name",
-        )
-    corpus_codes(turn.manifest.classes, card)
     root = turn.root()
 
     def compute(outputs: Outputs) -> None:

@@ -65,6 +65,29 @@ class CorpusGenerator:
         return self.inner.confidence(state, x, codes)
 
 
+def check_artifact(turn: Turn) -> None:
+    """Check the artifact that a campaign names, if it names one, before any work is done.
+
+    Raises:
+        ConfigurationError: If there is no such generator, another part trained it, it cannot be
+            sampled with these parameters, or its corpus lacks a class.
+    """
+    part = turn.config.generator
+    if part.artifact is None:
+        return
+    card = turn.card(turn.platform.lineage.generator(part.artifact).card)
+    if card.part != part.name:
+        raise ConfigurationError(
+            f"`generator.name` is {part.name!r}, but {part.artifact!r} is a {card.part!r}; write "
+            "that name beside the artifact.",
+            reason="other_part",
+            field="generator.name",
+        )
+    merged = {**corpus_parameters(card, part.artifact), **part.parameters}
+    turn.platform.parts.check("generator", part.name, merged)
+    corpus_codes(turn.manifest.classes, card)
+
+
 def campaign_generator(turn: Turn, card_digest: str) -> tuple[SampleGenerator, State]:
     """Return the fitted generator behind a card, with its state."""
     card, part = turn.card(card_digest), turn.config.generator

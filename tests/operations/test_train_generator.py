@@ -140,6 +140,7 @@ def test_an_artifact_that_does_not_fit_is_refused(
 
     with pytest.raises(ConfigurationError, match=words):
         start()
+    assert platform.reader.step_costs("plane") == []  # not even `begin` was done
 
 
 def test_labels_are_translated_by_the_names_of_the_classes() -> None:
