@@ -46,6 +46,8 @@ class Outcome:
 class Saving:
     """Share of bought labels saved, mean over seeds, with Student's interval over seeds.
 
+    The intervals of all savings of an experiment hold together, by Bonferroni's correction.
+
     ``1 - labels of the one / labels of the other`` to the lower of the two final scores: that of
     the other, but for the seeds counted in ``not_reached``, whose contender ended below it.
     """
@@ -100,7 +102,8 @@ def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysi
     measure = Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
     outcomes = judge(config.claims, measure)
     savings = tuple(
-        label_saving(asked, config.contenders, scores, seeds) for asked in config.savings
+        label_saving(asked, config.contenders, scores, seeds, family=len(config.savings))
+        for asked in config.savings
     )
     missing = tuple(seed for seed in getattr(config.seeds, phase) if seed not in seeds)
     if missing:
@@ -254,8 +257,13 @@ def label_saving(
     contenders: Mapping[str, Contender],
     scores: Sequence[ScoreRow],
     seeds: Sequence[int],
+    *,
+    family: int = 1,
 ) -> Saving:
-    """Compare two learning curves by the labels they need to one score, seed by seed."""
+    """Compare two learning curves by the labels they need to one score, seed by seed.
+
+    The interval is wide enough for ``family`` of them to hold at once.
+    """
     saved, missed = [], 0
     for seed in seeds:
         one = _curve(contenders[asked.of], asked.metric, scores, seed)
@@ -269,7 +277,7 @@ def label_saving(
     values = np.array(saved)
     half = float("inf")
     if len(values) > 1:
-        quantile = float(student_t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+        quantile = float(student_t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * family), len(values) - 1))
         half = quantile * float(values.std(ddof=1)) / len(values) ** 0.5
     value = float(values.mean())
     verdict = _verdict(value, value - half, value + half, asked.at_least, 0.0)

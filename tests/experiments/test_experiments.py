@@ -339,6 +339,20 @@ def test_labels_that_are_saved_are_found_about_as_many_as_they_are() -> None:
     assert np.mean([saving.value for saving in found]) == pytest.approx(0.4, abs=0.08)
 
 
+def test_the_intervals_of_several_savings_hold_at_once() -> None:
+    def saved(family: int) -> float:
+        trials = [
+            label_saving(SAVING, BOTH, curves(s, 0.4, noise=0.003), range(10), family=family)
+            for s in range(3)
+        ]
+        return float(np.mean([found.high - found.low for found in trials]))
+
+    one, five = saved(1), saved(5)
+
+    # The quantiles of Student's t at 9 degrees of freedom: 2.262 at 2.5 %, 3.250 at 0.5 %.
+    assert five / one == pytest.approx(3.250 / 2.262, rel=1e-3)
+
+
 def test_one_seed_shows_nothing() -> None:
     (found,) = judge([CLAIM], simulated(1, 0.3, seeds=1))
 
