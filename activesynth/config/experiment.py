@@ -196,12 +196,18 @@ def cell_name(experiment: str, variant: str, seed: int, registration: str) -> st
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes`` laid over it, mapping by mapping; lists are replaced."""
+    """Return ``base`` with ``changes`` laid over it, mapping by mapping; lists are replaced.
+
+    So is a part of which the changes give another name: its parameters would mean nothing to that.
+    """
     result = dict(base)
     for key, value in changes.items():
         before = result.get(key)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(before, value) if both else value  # type: ignore[arg-type]
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            is_other = "name" in before and value.get("name", before["name"]) != before["name"]
+            result[key] = dict(value) if is_other else merged(before, value)
+        else:
+            result[key] = value
     return result
 
 

@@ -81,6 +81,16 @@ def test_changes_reach_into_mappings_and_replace_everything_else() -> None:
     assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 1}
 
 
+def test_another_part_does_not_inherit_the_parameters_of_the_one_it_replaces() -> None:
+    base = {"trainer": {"name": "vit", "parameters": {"patch": 4, "steps": 9}}}
+
+    cnn = {"name": "cnn", "parameters": {"width": 8}}
+    vit = {"name": "vit", "parameters": {"patch": 2}}
+    assert merged(base, {"trainer": cnn}) == {"trainer": cnn}
+    assert merged(base, {"trainer": {"name": "cnn"}}) == {"trainer": {"name": "cnn"}}
+    assert merged(base, {"trainer": vit})["trainer"]["parameters"] == {"patch": 2, "steps": 9}
+
+
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
