@@ -18,6 +18,7 @@ from pydantic import (
 from activesynth.config.cron import check_schedule
 from activesynth.config.named_file import parse_as, read_by_name
 from activesynth.config.settings import Settings
+from activesynth.domain.documents import WeaknessKind
 
 logger = logging.getLogger(__name__)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -162,13 +163,15 @@ class Planning(Section):
     ``per_second`` the budget follows gain per second; measured seconds then decide what is made,
     so two runs of one campaign no longer make the same. ``everywhere`` is the share of the budget
     that goes to all classes alike, for no weakness: what a slice gains, its neighbours may lose.
-    Corruptions together get ``corruption_share`` of the rest at most, while others are open.
+    Corruptions together get ``corruption_share`` of the rest at most, while others are open. With
+    ``kinds`` only weaknesses of these kinds are planned for; all are diagnosed.
     """
 
     growth: Annotated[float, Field(gt=0.0, le=5.0)] = 0.2
     explore: Share = 0.2
     everywhere: Share = 0.0
     corruption_share: Share = 0.25
+    kinds: tuple[WeaknessKind, ...] = ()
     oversample: Annotated[float, Field(ge=1.0, le=20.0)] = 3.0
     shards: Annotated[int, Field(ge=1, le=256)] = 2
     shard_rows: Annotated[int, Field(ge=10)] = 2000

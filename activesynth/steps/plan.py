@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import allocate
 from activesynth.targeting.cost import seconds_per_row
 
+UNUSUAL = ("everywhere", "corruption_share", "kinds")
 STEP = Step("plan", version=2)
 
 
@@ -37,8 +39,9 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
 
     def compute(outputs: Outputs) -> None:
         profile = turn.artifacts.document(profile_digest, WeaknessProfile)
+        kinds = turn.config.plan.kinds
         result = allocate(
-            profile.weaknesses,
+            [found for found in profile.weaknesses if not kinds or found.target_kind in kinds],
             budget,
             history,
             labels=turn.config.selection.labels,
@@ -83,11 +86,10 @@ def plan(iteration_id: str, platform: Platform) -> StepRecord:
     )
 
 
-def _unusual(turn: Turn) -> dict[str, float]:
+def _unusual(turn: Turn) -> dict[str, Any]:
     """Return settings that are not at their default: plans made before them keep their keys."""
-    section, usual = turn.config.plan, type(turn.config.plan)()
-    names = ("everywhere", "corruption_share")
-    return {n: getattr(section, n) for n in names if getattr(section, n) != getattr(usual, n)}
+    section = turn.config.plan.model_dump(mode="json", exclude_defaults=True)
+    return {name: section[name] for name in UNUSUAL if name in section}
 
 
 def _sampler_factors(turn: Turn) -> dict[str, float]:

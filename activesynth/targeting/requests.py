@@ -14,7 +14,6 @@ from activesynth.targeting.apportionment import largest_remainder
 
 FREE = -1
 UNCERTAIN_LEVEL = 2
-SEVERITY_BELOW = 0.2
 LEAST_SEVERITY = 0.05
 
 
@@ -68,14 +67,13 @@ def expand(
     """Turn a plan into candidates, ``oversample`` for each planned sample.
 
     A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
-    for level 2; a corruption for its name with severities from a little below the profile's to
-    the harshest; a slice of
-    attributes for the clusters its errors lie in, since no generator knows attributes. A declared
-    weakness is treated as what was declared, and what is planned for everywhere asks for all
-    classes evenly. Labels that are not fixed follow the weakness's
-    ``class_share``. A class without a single training row
-    is left out, since no generator could have learnt it: a class weakness of such a class
-    yields no candidates, and the shortfall shows in the selection.
+    for level 2; a corruption for its name with severities from half the profile's to the
+    harshest; a slice of attributes for the clusters its errors lie in, since no generator knows
+    attributes. A declared weakness is treated as what was declared, and what is planned for
+    everywhere asks for all classes evenly. Labels that are not fixed follow the weakness's
+    ``class_share``. A class without a single training row is left out, since no generator could
+    have learnt it: a class weakness of such a class yields no candidates, and the shortfall shows
+    in the selection.
 
     Args:
         plan: The plan.
@@ -183,12 +181,12 @@ def _number(weakness: Weakness) -> int:
 
 
 def _severities(weakness: Weakness, count: int, rng: np.random.Generator) -> Array:
-    """Draw from a little below the severity that hurts to the harshest; from all if none is known.
+    """Draw from half the severity that hurts to the harshest; from all where none is known.
 
-    The profile names the mildest severity found, and what hurts there hurts no less beyond it.
+    The profile names the mildest severity found, and what hurts there hurts no less beyond it. A
+    model that learns from clean rows and harsh copies alone stays weak to what lies between.
     """
-    mildest = weakness.severity - SEVERITY_BELOW if weakness.severity > 0.0 else 0.0
-    return rng.uniform(max(LEAST_SEVERITY, mildest), 1.0, count)
+    return rng.uniform(max(LEAST_SEVERITY, weakness.severity / 2.0), 1.0, count)
 
 
 def _fill(
