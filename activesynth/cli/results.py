@@ -111,7 +111,7 @@ def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, 
         ("weaknesses closed", ", ".join(turn.closed) or "-"),
         ("weaknesses regressed", ", ".join(turn.regressed) or "-"),
         ("seconds per step", f"{seconds}; {sum(turn.seconds.values()):.1f} in all"),
-        ("gate", f"{turn.decision}: {turn.reason}"),
+        ("gate", f"{turn.decision.replace('_', ' ')}: {turn.reason}"),
     ]
 
 

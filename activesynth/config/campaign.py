@@ -95,9 +95,10 @@ class Sampling(Section):
 class SplitShares(Section):
     """Shares of the real rows per split; they must sum to 1.
 
-    Only ``pool`` and ``test`` may be left empty: every iteration reads the other four. Unlabelled
-    rows of the source always enter the pool; ``pool`` is the share of the labelled rows whose label
-    is hidden as well, for experiments with an oracle. With ``test_seed``, ``test`` (and the choice
+    Only ``pool`` and ``test`` may be left empty, and ``gate`` where the gate is off: every
+    iteration reads the others. Unlabelled rows of the source always enter the pool; ``pool`` is
+    the share of the labelled rows whose label is hidden as well, for experiments with an oracle.
+    With ``test_seed``, ``test`` (and the choice
     of ``sampling.rows``) hangs on that seed alone: campaigns of other seeds draw their other splits
     anew from the same rest, and none of them ever trains on another's test rows.
     """
@@ -106,7 +107,7 @@ class SplitShares(Section):
     pool: Share = 0.0
     guide: SomeShare = 0.2
     judge: SomeShare = 0.1
-    gate: SomeShare = 0.15
+    gate: Share = 0.15
     test: Share = 0.15
     near_duplicate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
     test_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
@@ -249,6 +250,23 @@ class Training(Section):
     quality: Literal["confidence", "discriminator"] = "confidence"
 
 
+class Fairness(Section):
+    """Which attribute of the rows names groups of people, and which class they want to be in.
+
+    Both or neither. For a diagnosis the class is the one whose cases must be found, so that equal
+    opportunity compares how often they are.
+    """
+
+    attribute: Annotated[str, Field(min_length=1)] | None = None
+    favourable: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if (self.attribute is None) != (self.favourable is None):
+            raise ValueError("`attribute` and `favourable` belong together; give both or neither")
+        return self
+
+
 class Evaluation(Section):
     """The primary metric, the control that lift is measured against, and the arms.
 
@@ -261,6 +279,7 @@ class Evaluation(Section):
     control: str = "reweighted"
     arms: Names = ("real", "reweighted", "random", "targeted")
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    fairness: Fairness = Fairness()
 
     @model_validator(mode="after")
     def _has_its_controls(self) -> Self:
@@ -273,8 +292,13 @@ class Evaluation(Section):
 
 
 class Gate(Section):
-    """The promotion rule: margins in points of the metric (0.01 is one point)."""
+    """The promotion rule: margins in points of the metric (0.01 is one point).
 
+    Not ``enabled``, it decides nothing, for where there are too few rows to decide by: bought
+    labels join the head version, synthetic rows and their models stay with their iteration.
+    """
+
+    enabled: bool = True
     margin: Share = 0.01
     guarded: dict[str, Share] = {"macro_f1": 0.02}
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
@@ -325,6 +349,15 @@ class CampaignConfig(Section):
     gate: Gate = Gate()
     loop: Loop = Loop()
     refresh: Refresh = Refresh()
+
+    @model_validator(mode="after")
+    def _has_rows_to_decide_by(self) -> Self:
+        if self.gate.enabled and self.splits.gate == 0.0:
+            raise ValueError(
+                "splits.gate is 0, and the gate needs rows to decide by; give it a share, or "
+                "switch it off with `gate: {enabled: false}`"
+            )
+        return self
 
 
 def rows_seed(config: CampaignConfig) -> int:

@@ -1,4 +1,7 @@
-"""Reads an npz archive: inputs, labels, and optionally groups, class names and attributes."""
+"""Reads an npz archive: inputs, labels, and optionally groups, class names and attributes.
+
+Groups and attributes may stand in a table beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from activesynth.datasets.labels import as_texts, encode_labels
 from activesynth.datasets.parameters import NpzParameters
 from activesynth.datasets.refusals import ItemError, Refusals
 from activesynth.datasets.rows import Rows, Working, kept_rows
+from activesynth.datasets.table import read_table
 from activesynth.datasets.values import as_inputs, bad_rows, in_common_type
 from activesynth.domain.canonical import Array
 from activesynth.domain.samples import UNLABELLED
@@ -33,15 +37,20 @@ def read(parameters: NpzParameters, working: Working) -> Rows:
     """
     refusals = Refusals(parameters)
     working(parameters.path.name)
+    beside = {}
+    if parameters.table is not None:
+        beside = read_table(parameters.table, parameters.max_bytes)
     with archive_at(parameters.path.name, str(parameters.path)) as archive:
         entries = entries_of(archive)
-        roles = _roles(parameters, set(entries))
-        arrays = _arrays(archive, entries, roles, parameters, refusals)
+        roles = _roles(parameters, set(entries), set(beside))
+        inside = {role: name for role, name in roles.items() if name in entries}
+        arrays = _arrays(archive, entries, inside, parameters, refusals)
+    arrays |= {role: beside[name] for role, name in roles.items() if role not in inside}
     return _rows(_in_range(arrays, parameters), parameters, refusals)
 
 
-def _roles(given: NpzParameters, there: set[str]) -> dict[str, str]:
-    """Say which array plays which role."""
+def _roles(given: NpzParameters, there: set[str], beside: set[str]) -> dict[str, str]:
+    """Say which array plays which role; ``beside`` are the columns of the table."""
     x, y = given.x, given.y
     if x is None:
         guesses = [pair for pair in USUAL_NAMES if pair[0] in there]
@@ -55,11 +64,13 @@ def _roles(given: NpzParameters, there: set[str]) -> dict[str, str]:
             roles[role] = role
     roles.update({f"attribute.{name}": name for name in given.attributes})
     for role, name in roles.items():
-        if name not in there:
+        is_about_rows = role == "groups" or role.startswith("attribute.")
+        if name not in there and not (is_about_rows and name in beside):
             field = f"{PARAMETERS}.{'attributes' if role.startswith('attribute.') else role}"
+            table = f", the table {sorted(beside)[:20]}" if beside else ""
             raise InputError(
-                f"`{field}`: the archive has no array {name!r}; it has {sorted(there)[:20]}; name "
-                "the right one.",
+                f"`{field}`: the archive has no array {name!r}; it has {sorted(there)[:20]}{table}"
+                "; name the right one.",
                 reason="missing_array",
                 field=field,
             )

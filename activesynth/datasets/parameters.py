@@ -44,7 +44,9 @@ class NpzParameters(SourceParameters):
 
     ``attributes`` names arrays of texts or numbers that say something about each row. ``rows`` is
     the first row that is read and the one to stop before, so that one archive can serve a campaign
-    and, with other rows, the corpus of a generator.
+    and, with other rows, the corpus of a generator. ``table`` is a CSV file, perhaps gzipped, with
+    a header and a line for every row of the archive in the same order; ``groups`` and
+    ``attributes`` that the archive has not are looked up in it.
     """
 
     x: str | None = None
@@ -53,6 +55,7 @@ class NpzParameters(SourceParameters):
     classes: str | None = None
     attributes: Attributes = ()
     rows: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]] | None = None
+    table: Path | None = None
 
     @field_validator("rows")
     @classmethod

@@ -17,7 +17,7 @@ from activesynth.domain.exchange import SourceData
 
 
 class NpzSource:
-    """Arrays in an npz archive; never a pickle."""
+    """Arrays in an npz archive, never a pickle, and perhaps a table beside it."""
 
     def __init__(self, parameters: NpzParameters) -> None:
         """Remember what to read."""
@@ -29,7 +29,11 @@ class NpzSource:
         Raises:
             InputError: ``missing_path``, ``not_a_file``, or what the reader or the sandbox says.
         """
-        return _read("npz", self._parameters, located_file(self._parameters.path))
+        given = self._parameters
+        if given.table is not None:
+            table = located_file(given.table, "source.parameters.table").absolute()
+            given = given.model_copy(update={"table": table})
+        return _read("npz", given, located_file(given.path))
 
 
 class FolderSource:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from activesynth.domain.documents import Split, Weakness
 from activesynth.errors import ConfigurationError
 
-Decision = Literal["promoted", "refused"]
+Decision = Literal["promoted", "refused", "not_gated"]
+"""``not_gated`` where the campaign's gate is off: nothing was compared and nothing promoted."""
 IterationState = Literal["open", "waiting", "committed", "failed"]
 Json = dict[str, Any]
 

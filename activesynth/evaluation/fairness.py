@@ -103,7 +103,8 @@ def prediction_fairness(
 
     Args:
         y: Labels, ``(n,)``.
-        predicted: Predicted classes, ``(n,)``.
+        predicted: Predicted classes, ``(n,)``, or ``(replicates, n)`` of several trainings of one
+            arm: rates are then means over them, and a row still counts once.
         sensitive: As in :func:`label_fairness`.
         groups: As in :func:`label_fairness`.
         favourable: As in :func:`label_fairness`.
@@ -116,12 +117,14 @@ def prediction_fairness(
     References:
         Hardt, Price and Srebro 2016, arXiv:1610.02413; Feldman et al. 2015, arXiv:1412.3756.
     """
-    if len(predicted) != len(y):
+    if predicted.ndim not in (1, 2) or predicted.shape[-1] != len(y) or predicted.shape[0] == 0:
         raise ShapeError(
-            f"fairness needs one prediction per row, got {len(predicted)} for {len(y)} labels."
+            f"fairness needs one prediction per row, `(n,)` or `(replicates, n)`, got "
+            f"{predicted.shape} for {len(y)} labels."
         )
     cells = _Cells.over(sensitive, groups, len(y), resamples, seed)
-    return _compare(cells, predicted == favourable, y == favourable)
+    outcome = np.atleast_2d(predicted == favourable).mean(axis=0)
+    return _compare(cells, outcome, y == favourable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +189,12 @@ def _rates(
     """Return the rate of ``outcome`` among ``counted`` rows, for all cells and the large ones."""
     member = np.eye(len(cells.names))[cells.code] * counted[:, None]
     terms = np.concatenate([member, member * outcome[:, None]], axis=1)
-    rows, hits = np.split(terms.sum(axis=0).astype(np.int64), 2)
+    counts, hits = np.split(terms.sum(axis=0), 2)
+    rows = np.rint(counts).astype(np.int64)
     resampled_rows, resampled_hits = np.split(cells.resampler.sums(terms[None])[:, 0], 2, axis=1)
     is_large = rows >= MIN_CELL
     named: dict[str, Interval | NotEstimable] = {
-        name: wilson(int(hits[place]), int(rows[place]))
+        name: wilson(float(hits[place]), int(rows[place]))
         if is_large[place]
         else NotEstimable(f"the rate of {name!r} ({what})", int(rows[place]), MIN_CELL)
         for place, name in enumerate(cells.names)

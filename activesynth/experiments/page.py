@@ -127,7 +127,7 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 <tr><th>iteration</th><th>decision</th><th>reason</th><th>lift on gate</th><th>version</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>
-<td class="{{ 'promoted' if turn.decision == 'promoted' else 'refused' }}">{{ turn.decision }}</td>
+<td class="{{ turn.decision }}">{{ turn.decision | replace("_", " ") }}</td>
 <td class="text">{{ turn.reason }}</td>
 <td class="number">{{ turn.gate_lift | interval if turn.gate_lift else "" }}</td>
 <td><code title="{{ turn.version or '' }}">{{ (turn.version or "none")[:12] }}</code></td></tr>

@@ -46,7 +46,7 @@ class IterationSummary:
 
     Attributes:
         number: Its number, from 0.
-        decision: ``promoted`` or ``refused``, with ``reason`` in a sentence.
+        decision: ``promoted``, ``refused`` or ``not_gated``, with ``reason`` in a sentence.
         version: Digest of the dataset version it committed, None if there was nothing to add.
         labels: Labels of real rows that were bought; ``retrieved`` of the rows asked about lay
             near the failures of a weakness, the strategy chose the others.
@@ -64,7 +64,8 @@ class IterationSummary:
         evenness: Cluster entropy D over ln C, in [0, 1].
         opened: Titles of weaknesses first seen here; ``closed`` and ``regressed`` likewise.
         seconds: Seconds per step, shards added up.
-        detectable_lift: The smallest lift the gate could have shown and the rows behind it.
+        detectable_lift: The smallest lift the gate could have shown and the rows behind it; of
+            guide, where no rows were drawn for the gate.
     """
 
     number: int
@@ -223,13 +224,14 @@ def _iteration(
         closed=tuple(changes.get("closed", ())),
         regressed=tuple(changes.get("regressed", ())),
         seconds=_seconds(costs),
-        detectable_lift=_single(over_all, "base", "gate", "detectable_lift"),
+        detectable_lift=_single(over_all, "base", "gate", "detectable_lift")
+        or _single(over_all, "base", "guide", "detectable_lift"),
     )
 
 
 def _sentence(reason: str, decision: str) -> str:
     """Return the gate's reason without the decision, which stands beside it everywhere."""
-    return reason.removeprefix(f"{decision}: ").replace("..", ".")
+    return reason.removeprefix(f"{decision.replace('_', ' ')}: ").replace("..", ".")
 
 
 def _summed(rows: Iterable[Row], name: str) -> int:

@@ -96,6 +96,9 @@ def _say_decision(iteration: IterationSummary, gained: list[str], missing: list[
         if iteration.labels and iteration.version
         else ""
     )
+    if iteration.decision == "not_gated":
+        missing.append(f"{where}: the gate is off, so nothing was promoted.{labels}")
+        return
     missing.append(f"{where}: the gate refused ({iteration.reason.rstrip('.')}).{labels}")
 
 
@@ -145,8 +148,9 @@ def _limits(summary: CampaignSummary) -> list[str]:
     last = summary.iterations[-1]
     if last.detectable_lift is None:
         return ["How small a lift this data could show was not recorded."]
+    where = "guide" if last.decision == "not_gated" else "the gate"
     return [
-        f"With {last.detectable_lift.n} rows in the gate, a lift under about "
+        f"With {last.detectable_lift.n} rows in {where}, a lift under about "
         f"{100 * last.detectable_lift.value:.1f} points would most likely stay unseen, however "
         "real it was: absence of a gain here is no proof that there is none."
     ]

@@ -86,7 +86,7 @@ iterations = Table(
     ),
     UniqueConstraint("campaign", "run_key"),
     CheckConstraint("state IN ('open', 'waiting', 'committed', 'failed')", name="state"),
-    CheckConstraint("decision IN ('promoted', 'refused')", name="decision"),
+    CheckConstraint("decision IN ('promoted', 'refused', 'not_gated')", name="decision"),
     CheckConstraint(
         "(state = 'committed') = (commit_digest IS NOT NULL AND decision IS NOT NULL)",
         name="committed",

@@ -25,11 +25,12 @@ class Interval:
     n: int
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Interval:
     """Return a proportion with its Wilson score interval.
 
     Args:
-        successes: How many of ``n``, in ``[0, n]``.
+        successes: How many of ``n``, in ``[0, n]``; a fraction where it is a mean over several
+            trainings, each of ``n`` trials.
         n: Trials; with none the value is 0 by convention and the interval is ``[0, 1]``.
         confidence: Two-sided, in ``(0, 1)``.
 

@@ -20,6 +20,7 @@ from activesynth.statistics.corrections import (
     smallest_detectable_lift,
 )
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.fairness import check_fairness
 from activesynth.steps.generators import check_artifact
 from activesynth.steps.turn import Turn, open_turn
 
@@ -60,7 +61,11 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
 
 
 def _look_around(turn: Turn) -> None:
-    """Record how many rows there are, and the smallest lift that the gate could show."""
+    """Record how many rows there are, and the smallest lift that the gate could show.
+
+    Raises:
+        ConfigurationError: If the gate is on and its split was drawn empty.
+    """
     check_artifact(turn)
     alpha = alpha_at(turn.ref.number + 1, turn.config.gate.alpha)
 
@@ -72,9 +77,21 @@ def _look_around(turn: Turn) -> None:
         for split, part in rows.items():
             outputs.facts[f"{split}_rows"] = len(part)
         outputs.facts["classes_in_train"] = len(np.unique(rows["train"].y))
+        if turn.config.gate.enabled and not len(rows["gate"]):
+            raise ConfigurationError(
+                f"campaign {turn.ref.campaign!r} has no rows in `gate`: `splits.gate` was 0 when "
+                "its splits were drawn; leave `gate.enabled` false, or copy its file under another "
+                "name with a share for `splits.gate`.",
+                reason="no_gate_rows",
+                field="gate.enabled",
+            )
+        if turn.config.evaluation.fairness.attribute is not None:
+            check_fairness(turn.config.evaluation.fairness, turn.manifest.classes, rows["guide"])
+        # Without a gate split, guide is where arms are compared at all.
+        judged = rows["gate"] if len(rows["gate"]) else rows["guide"]
         # Rows of one group are no independent evidence: a group counts once.
-        _, first = np.unique(rows["gate"].groups, return_index=True)
-        worth = max(2, int(effective_rows(rows["gate"].y[first])))
+        _, first = np.unique(judged.groups, return_index=True)
+        worth = max(2, int(effective_rows(judged.y[first])))
         outputs.facts["detectable_lift"] = smallest_detectable_lift(
             worth, TYPICAL_DISAGREEMENT, alpha
         )
@@ -83,7 +100,12 @@ def _look_around(turn: Turn) -> None:
         turn,
         STEP,
         inputs={"parent": turn.record.parent},
-        settings={"alpha": alpha},
+        settings={
+            "alpha": alpha,
+            # What was found fit to begin with one of them is checked again under another.
+            "gate": turn.config.gate.enabled,
+            "fairness": turn.config.evaluation.fairness.model_dump(mode="json"),
+        },
         compute=compute,
     )
     spent, expected = _minutes(turn.platform, turn.ref.campaign)

@@ -90,8 +90,9 @@ def _base_metrics(turn: Turn, profile: WeaknessProfile) -> list[MetricRow]:
     bought = integrated["labels_bought"]
     corrected = integrated["labels_corrected"] + integrated["rows_taken_out"]
     detectable = float(turn.step("begin").facts["detectable_lift"])
+    judged = ("gate", gate) if gate else ("guide", guide)
     return [
-        MetricRow("base", "gate", "all", "detectable_lift", detectable, n=gate),
+        MetricRow("base", judged[0], "all", "detectable_lift", detectable, n=judged[1]),
         MetricRow("base", "train", "all", "labels_bought", float(bought), n=int(bought)),
         MetricRow("base", "train", "all", "labels_corrected", float(corrected), n=int(corrected)),
         *(

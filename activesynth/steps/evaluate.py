@@ -28,6 +28,7 @@ from activesynth.statistics.intervals import paired_bootstrap
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.examine import predict_corrupted
 from activesynth.steps.execution import Outputs, Step, execute
+from activesynth.steps.fairness import fairness_rows
 from activesynth.steps.generated import objective_rows
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
@@ -76,6 +77,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         rows += _corrupted(turn, models, named, confirming(scores, profile.found_on), seed)
         rows += _diversity(turn)
         rows += objective_rows(turn, scores)
+        rows += fairness_rows(turn, guide, probs, seed)
         outputs.json("metrics", [asdict(row) for row in rows])
         outputs.arrays("probs", {**probs, "ids": guide.ids})
 

@@ -1,4 +1,4 @@
-"""Decide on the gate split, and make everything of the iteration visible at once."""
+"""Decide on the gate split, unless the gate is off, and make the iteration visible at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from activesynth.domain.canonical import Array, canonical_json, sha256
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Metric
-from activesynth.domain.records import IterationCommit, MetricRow, StepRecord
+from activesynth.domain.records import Decision, IterationCommit, MetricRow, StepRecord
 from activesynth.errors import ConflictError
 from activesynth.evaluation.gate import GateDecision, decide_gate
 from activesynth.steps.bundle import build_bundle
@@ -25,7 +25,9 @@ STEP = Step("promote", version=2)
 def promote(iteration_id: str, platform: Platform) -> StepRecord:
     """Score `gate` once, commit the iteration promoted or refused, and return the record.
 
-    This is the only step that scores a model on the gate split.
+    This is the only step that scores a model on the gate split. With `gate.enabled` false nothing
+    is scored and the iteration is committed as not gated: bought labels join the head version, as
+    after a refusal, and nothing else does.
 
     Raises:
         ConflictError: If the head moved meanwhile or another attempt took the iteration over.
@@ -42,6 +44,8 @@ def _score(turn: Turn) -> StepRecord:
     head = turn.step("train").artifacts["model"]
     gate = turn.config.gate
     _refuse_unevaluated(turn, models)
+    if not gate.enabled:
+        return _not_gated(turn, models, head)
     seed = turn.seed("gate")
     # The purpose names the models: another attempt with other models is another read.
     compared = sha256(canonical_json([head, *(d for ds in models.values() for d in ds)]))[:16]
@@ -110,6 +114,33 @@ def _score(turn: Turn) -> StepRecord:
         },
         compute=compute,
         seed=seed,
+    )
+
+
+def _not_gated(turn: Turn, models: dict[str, list[str]], head: str) -> StepRecord:
+    """Record that nothing was compared, with how little the rows at hand could have shown."""
+    seen = turn.step("begin").facts
+    lift = 100 * float(seen["detectable_lift"])
+
+    def compute(outputs: Outputs) -> None:
+        reason = (
+            f"not gated: `gate.enabled` is false; with {seen['gate_rows']} rows in gate and "
+            f"{seen['guide_rows']} in guide a lift under about {lift:.1f} points would most likely "
+            "stay unseen, so nothing was compared and nothing promoted"
+        )
+        decision = {"promoted": False, "gated": False, "reason": reason, "bounds": []}
+        outputs.json("decision", decision)
+        outputs.facts.update(promoted=False, reason=reason)
+
+    return execute(
+        turn,
+        STEP,
+        inputs={
+            **{f"{arm}{r}": d for arm, ds in models.items() for r, d in enumerate(ds)},
+            "head": head,
+        },
+        settings={"enabled": False, "begin": dict(seen)},
+        compute=compute,
     )
 
 
@@ -198,16 +229,18 @@ def _commit(turn: Turn, scored: StepRecord) -> IterationCommit:
         kept = [arm for arm in ("random", *KEPT) if arm in integrated.artifacts]
         branches.update({arm: integrated.artifacts[arm] for arm in kept})
     elif learnt:
-        # The labels, bought and corrected, survive the refusal; the next iteration trains its base
-        # model on them.
+        # The labels, bought and corrected, survive whatever was decided; the next iteration trains
+        # its base model on them.
         version, head_model = integrated.artifacts["labels_only"], None
     else:
         version, head_model = None, base
     run, reason = next_run(turn)
+    # Decisions from before the gate could be off do not say that it was on.
+    otherwise: Decision = "refused" if decision.get("gated", True) else "not_gated"
     return IterationCommit(
         ref=turn.ref,
         parent=turn.record.parent,
-        decision="promoted" if promoted else "refused",
+        decision="promoted" if promoted else otherwise,
         reason=f"{decision['reason'].rstrip('.')}. {reason}.",
         head_model=head_model,
         branches=branches,
