@@ -92,6 +92,20 @@ class Sampling(Section):
     rows: Annotated[int, Field(ge=50)] | None = None
 
 
+class HeldOutFold(Section):
+    """A fold of a cross-validation as ``test``: ``number`` of ``count``, dealt by ``seed``."""
+
+    count: Annotated[int, Field(ge=2, le=20)]
+    number: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @model_validator(mode="after")
+    def _is_one_of_them(self) -> Self:
+        if self.number >= self.count:
+            raise ValueError(f"number is {self.number}; folds are numbered 0 to {self.count - 1}")
+        return self
+
+
 class SplitShares(Section):
     """Shares of the real rows per split; they must sum to 1.
 
@@ -100,7 +114,8 @@ class SplitShares(Section):
     the share of the labelled rows whose label is hidden as well, for experiments with an oracle.
     With ``test_seed``, ``test`` (and the choice
     of ``sampling.rows``) hangs on that seed alone: campaigns of other seeds draw their other splits
-    anew from the same rest, and none of them ever trains on another's test rows.
+    anew from the same rest, and none of them ever trains on another's test rows. With
+    ``test_fold``, ``test`` is a fold of the labelled rows, and the shares are those of the rest.
     """
 
     train: SomeShare = 0.4
@@ -111,6 +126,7 @@ class SplitShares(Section):
     test: Share = 0.15
     near_duplicate: Annotated[float, Field(ge=0.0, le=1.0)] = 0.02
     test_seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    test_fold: HeldOutFold | None = None
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Self:
@@ -119,6 +135,8 @@ class SplitShares(Section):
             raise ValueError(f"the six split shares must sum to 1, they sum to {total:.4f}")
         if self.test_seed is not None and self.test == 0.0:
             raise ValueError("test_seed is given, but `test` is 0; give it a share")
+        if self.test_fold is not None and (self.test > 0.0 or self.test_seed is not None):
+            raise ValueError("test_fold is `test` already; set `test` to 0 and leave out test_seed")
         return self
 
 
@@ -362,6 +380,8 @@ class CampaignConfig(Section):
 
 def rows_seed(config: CampaignConfig) -> int:
     """Return the seed that decides which rows of the source are used."""
+    if config.splits.test_fold is not None:
+        return 0  # the same for all folds and repeats, which are about the same rows
     fixed = config.splits.test_seed
     return config.seed if fixed is None else fixed
 

@@ -84,6 +84,10 @@ class ExperimentConfig(Section):
     Every variant is the ``campaign`` with ``changes`` and then its own changes; every seed of it
     is a campaign of its own. ``primary`` is the one comparison that the experiment was made for,
     at 95 %; all ``secondary`` ones share simultaneous intervals.
+
+    With ``folds`` the experiment is a repeated cross-validation: the whole campaign runs anew for
+    every fold, seed ``s`` holding out fold ``s % folds`` of repeat ``s // folds``. Every labelled
+    row is then scored once in each repeat, by models that never saw its group.
     """
 
     name: Word
@@ -99,6 +103,23 @@ class ExperimentConfig(Section):
     secondary: tuple[Claim, ...] = ()
     savings: tuple[LabelSaving, ...] = ()
     seeds: SeedLists
+    folds: Annotated[int, Field(ge=2, le=20)] | None = None
+
+    @model_validator(mode="after")
+    def _has_whole_repeats(self) -> Self:
+        if self.folds is None:
+            return self
+        if self.seeds.tuning:
+            raise ValueError("with folds every row confirms; leave seeds.tuning empty")
+        repeats = {seed // self.folds for seed in self.seeds.confirmation}
+        whole = {r * self.folds + fold for r in repeats for fold in range(self.folds)}
+        missing = sorted(whole - set(self.seeds.confirmation))
+        if missing:
+            raise ValueError(
+                f"seeds {missing} miss in seeds.confirmation: with {self.folds} folds, repeat r is "
+                f"the {self.folds} seeds from {self.folds} * r on"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_what_is_there(self) -> Self:
@@ -177,7 +198,11 @@ class ExperimentConfig(Section):
         """
         document = merged(merged(base, self.changes), self.variants[variant])
         splits = dict(document.get("splits", {}))
-        if splits.get("test_seed") is None:
+        if self.folds is not None:
+            dealt = derive_seed("folds", self.name, seed // self.folds) % 2**31
+            fold = {"count": self.folds, "number": seed % self.folds, "seed": dealt}
+            splits["test_fold"] = fold
+        elif splits.get("test_seed") is None:
             splits["test_seed"] = derive_seed("test rows", self.name) % 2**31
         # How long it runs is the experiment's to say, for all seeds alike.
         loop = {**document.get("loop", {}), "max_iterations": self.iterations, "patience": 1000}

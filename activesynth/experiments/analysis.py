@@ -13,9 +13,12 @@ from activesynth.config.experiment import SHIFTED, Claim, Contender, LabelSaving
 from activesynth.domain.canonical import Array, decode_arrays, derive_seed
 from activesynth.domain.experiments import ScoreRow
 from activesynth.domain.platform import Platform
+from activesynth.domain.records import MetricRow
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.recalls import RecallTerms, from_recalls
-from activesynth.experiments.cells import Registered
+from activesynth.experiments.cells import Registered, manifest_of
+from activesynth.experiments.contender_fairness import contender_fairness
+from activesynth.experiments.folds import joined_cells, joined_scores
 from activesynth.perturbations.suite import SEVERITIES
 from activesynth.statistics.resampling import Resampler
 
@@ -63,7 +66,11 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The outcomes, the seeds behind them and those still missing, and the classes of ``tail3``."""
+    """The outcomes, the seeds behind them and those still missing, and the classes of ``tail3``.
+
+    Of a cross-validation ``seeds``, ``missing`` and the scores' seeds are repeats. ``fairness``
+    tells of the contenders, by title, where the campaign names an attribute.
+    """
 
     phase: Phase
     seeds: tuple[int, ...]
@@ -72,6 +79,7 @@ class Analysis:
     savings: tuple[Saving, ...]
     tail: tuple[int, ...]
     scores: tuple[ScoreRow, ...]
+    fairness: tuple[MetricRow, ...] = ()
 
 
 def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysis:
@@ -85,19 +93,23 @@ def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysi
     for record in platform.lineage.cells(config.name, registered.digest, phase):
         key = (record.cell.variant, record.cell.seed)
         cells[key] = decode_arrays(platform.objects.get(record.predictions))
+    scores = tuple(platform.lineage.scores(config.name, registered.digest, phase))
+    asked: Sequence[int] = getattr(config.seeds, phase)
+    if config.folds is not None:
+        cells = joined_cells(cells, config.folds)
+        scores = joined_scores(scores, cells, config.folds)
+        asked = list(dict.fromkeys(seed // config.folds for seed in asked))
     seeds = tuple(
-        seed
-        for seed in getattr(config.seeds, phase)
-        if all((variant, seed) in cells for variant in config.variants)
+        seed for seed in asked if all((variant, seed) in cells for variant in config.variants)
     )
     if not seeds:
         raise ConfigurationError(
-            f"experiment {config.name!r} has no finished {phase} seed yet; run "
+            f"experiment {config.name!r} has no finished {phase} "
+            f"{'seed' if config.folds is None else 'repeat'} yet; run "
             f"`activesynth experiment run {config.name}` first.",
             reason="nothing_to_report",
             field="experiment",
         )
-    scores = tuple(platform.lineage.scores(config.name, registered.digest, phase))
     tail = _tail([cells[variant, seed] for variant in config.variants for seed in seeds])
     measure = Measure(config.contenders, cells, seeds, tail, config.iterations - 1)
     outcomes = judge(config.claims, measure)
@@ -105,11 +117,17 @@ def analyse(registered: Registered, phase: Phase, platform: Platform) -> Analysi
         label_saving(asked, config.contenders, scores, seeds, family=len(config.savings))
         for asked in config.savings
     )
-    missing = tuple(seed for seed in getattr(config.seeds, phase) if seed not in seeds)
+    missing = tuple(seed for seed in asked if seed not in seeds)
     if missing:
         outcomes = tuple(replace(found, verdict="undecided") for found in outcomes)
         savings = tuple(replace(found, verdict="undecided") for found in savings)
-    return Analysis(phase, seeds, missing, outcomes, savings, tuple(tail.tolist()), scores)
+    name = registered.campaign(next(iter(config.variants)), config.seeds.confirmation[0]).name
+    fairness: tuple[MetricRow, ...] = ()
+    if phase == "confirmation":
+        classes = manifest_of(name, platform).classes
+        fairness = contender_fairness(registered, cells, seeds, classes)
+    tails = tuple(tail.tolist())
+    return Analysis(phase, seeds, missing, outcomes, savings, tails, scores, fairness)
 
 
 def _tail(cells: Sequence[Mapping[str, Array]]) -> Array:

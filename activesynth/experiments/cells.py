@@ -11,6 +11,7 @@ import numpy as np
 from activesynth.config.campaign import CampaignConfig, read_campaign
 from activesynth.config.experiment import OWN_METRICS, ExperimentConfig, Phase, read_experiment
 from activesynth.config.settings import Settings
+from activesynth.diagnosis.attributes import PREFIX
 from activesynth.domain.canonical import (
     Array,
     canonical_json,
@@ -31,9 +32,12 @@ from activesynth.evaluation.recalls import RecallTerms, recall_scores
 from activesynth.perturbations.suite import SEVERITIES
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.begin import check_parts
+from activesynth.steps.fairness import check_fairness
 from activesynth.steps.loop import run
 
 Ingest = Callable[[CampaignConfig, Platform], object]
+SENSITIVE = "sensitive"
+"""The array of a cell that tells to which group of people each row belongs."""
 WITHOUT_SYNTHETIC = ("real", "reweighted")
 SPLIT_OF: Mapping[str, str] = {"tuning": "gate", "confirmation": "test"}
 
@@ -168,7 +172,7 @@ def _score(
     registered: Registered, cell: CellRef, campaign: CampaignConfig, platform: Platform
 ) -> tuple[bytes, list[ScoreRow]]:
     split = SPLIT_OF[cell.phase]
-    manifest = _manifest(campaign.name, platform)
+    manifest = manifest_of(campaign.name, platform)
     if cell.phase == "confirmation":
         purpose = f"experiment {registered.digest}"
         platform.lineage.count_split_read(campaign.name, split, purpose, None)
@@ -180,6 +184,9 @@ def _score(
     shifted = _shifted(registered.config, rows, platform)
     classes = len(manifest.classes)
     arrays: dict[str, Array] = {"ids": rows.ids, "groups": rows.groups, "y": rows.y}
+    if campaign.evaluation.fairness.attribute is not None:
+        check_fairness(campaign.evaluation.fairness, manifest.classes, rows)
+        arrays[SENSITIVE] = rows.columns[f"{PREFIX}{campaign.evaluation.fairness.attribute}"]
     scores: list[ScoreRow] = []
     trained = _trained(campaign.name, platform)
     synthetic = _synthetic_rows(trained, platform)
@@ -215,7 +222,8 @@ def _score(
     return encode_arrays(arrays), scores
 
 
-def _manifest(campaign: str, platform: Platform) -> DatasetManifest:
+def manifest_of(campaign: str, platform: Platform) -> DatasetManifest:
+    """Return what a campaign's head version holds."""
     head = platform.lineage.campaign(campaign).head
     return DatasetManifest.decode(platform.objects.get(str(head)))
 

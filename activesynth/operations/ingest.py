@@ -22,6 +22,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, CampaignRecord, VersionRow
 from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
 from activesynth.errors import ConfigurationError, InputError
+from activesynth.evaluation.folds import grouped_folds
 from activesynth.evaluation.near_duplicates import unit_scaled
 from activesynth.evaluation.scarcity import limit_labels, long_tail, wrong_labels
 from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
@@ -203,21 +204,13 @@ def _splits(
 ) -> dict[str, Array]:
     """Draw the splits; groups are connected already, so no distance is looked at again."""
     shares = {name: getattr(config.splits, name) for name in SPLITS}
-    fixed = config.splits.test_seed
-    if fixed is None:
+    apart = _test_apart(config, samples, scaled)
+    if apart is None:
         return draw_splits(samples.y, samples.groups, scaled, shares, near_duplicate=0.0, seed=seed)
     test = shares.pop("test")
-    apart = draw_splits(
-        samples.y,
-        samples.groups,
-        scaled,
-        {"rest": 1.0 - test, "test": test},
-        near_duplicate=0.0,
-        seed=derive_seed("test rows", fixed),
-    )
-    rest = np.setdiff1d(np.arange(len(samples)), apart["test"])
+    rest = np.setdiff1d(np.arange(len(samples)), apart)
     # Unlabelled rows of a group that stands in test are in no split at all.
-    in_test = np.isin(samples.groups[rest], samples.groups[apart["test"]])
+    in_test = np.isin(samples.groups[rest], samples.groups[apart])
     rest = rest[~in_test]
     drawn = draw_splits(
         samples.y[rest],
@@ -227,7 +220,27 @@ def _splits(
         near_duplicate=0.0,
         seed=seed,
     )
-    return {**{name: rest[rows] for name, rows in drawn.items()}, "test": apart["test"]}
+    return {**{name: rest[rows] for name, rows in drawn.items()}, "test": apart}
+
+
+def _test_apart(config: CampaignConfig, samples: SampleSet, scaled: Array) -> Array | None:
+    """Return the rows of `test` where another seed than the campaign's draws them, or a fold is."""
+    fixed, fold = config.splits.test_seed, config.splits.test_fold
+    if fold is not None:
+        dealt = grouped_folds(
+            samples.y, samples.groups, fold.count, seed=derive_seed("folds", fold.seed)
+        )
+        return np.flatnonzero(dealt == fold.number)
+    if fixed is None:
+        return None
+    return draw_splits(
+        samples.y,
+        samples.groups,
+        scaled,
+        {"rest": 1.0 - config.splits.test, "test": config.splits.test},
+        near_duplicate=0.0,
+        seed=derive_seed("test rows", fixed),
+    )["test"]
 
 
 def _write(
