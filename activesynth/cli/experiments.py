@@ -172,8 +172,12 @@ def _report(name: str, phase: Literal["tuning", "confirmation"], *, as_json: boo
 
 
 def _print(analysis: Analysis, registered: Registered) -> None:
+    from dataclasses import asdict
+
     from activesynth.cli.output import print_table
-    from activesynth.experiments.experiment_page import last_scores, sentences
+    from activesynth.cli.results import print_fairness
+    from activesynth.experiments.experiment_page import last_scores, sentences, unit_of
+    from activesynth.experiments.fairness_table import fairness_table
 
     def mean(values: list[float]) -> str:
         return f"{sum(values) / len(values):.4f}" if values else ""
@@ -183,6 +187,8 @@ def _print(analysis: Analysis, registered: Registered) -> None:
         ["contender", *metrics],
         [[title, *map(mean, row)] for title, row in last_scores(registered, analysis)],
     )
-    print(f"{len(analysis.seeds)} seeds ({', '.join(map(str, analysis.seeds))}), {analysis.phase}:")
+    seeds = ", ".join(map(str, analysis.seeds))
+    print(f"{len(analysis.seeds)} {unit_of(registered)}s ({seeds}), {analysis.phase}:")
     for _, line in sentences(analysis):
         print(f"  {line}")
+    print_fairness(fairness_table(asdict(row) for row in analysis.fairness))

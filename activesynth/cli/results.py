@@ -12,6 +12,7 @@ from activesynth.cli.output import print_table
 if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
     from activesynth.domain.platform import Platform
+    from activesynth.experiments.fairness_table import FairnessTable
     from activesynth.experiments.final_test import FinalTest
     from activesynth.experiments.summary import CampaignSummary, IterationSummary
 
@@ -29,15 +30,30 @@ def print_campaign(
         config: The campaign.
         only: The iterations to speak about; all committed ones unless given.
     """
-    from activesynth.experiments.report import summarise_campaign
+    from activesynth.experiments.report import fairness_tables, summarise_campaign
 
     summary = summarise_campaign(platform, config)
     if only is not None:
         chosen = tuple(turn for turn in summary.iterations if turn.number in only)
         summary = replace(summary, iterations=chosen)
+    fairness = dict(fairness_tables(platform, config.name, [t.number for t in summary.iterations]))
     for turn in summary.iterations:
         print_iteration(summary, turn)
+        print_fairness(fairness.get(turn.number))
     print_words(summary)
+
+
+def print_fairness(found: FairnessTable | None) -> None:
+    """Print how groups of people fare; nothing where the campaign names no attribute."""
+    from activesynth.experiments.fairness_table import DIFFERENCE_COLUMNS, GROUP_COLUMNS
+
+    if found is None:
+        return
+    print(f"Fairness by {found.attribute}")
+    print_table(GROUP_COLUMNS, found.groups)
+    print_table(DIFFERENCE_COLUMNS, found.differences)
+    for sentence in found.unknown:
+        print(fill(f"  {sentence}", WIDTH, subsequent_indent="  "))
 
 
 def print_iteration(summary: CampaignSummary, turn: IterationSummary) -> None:

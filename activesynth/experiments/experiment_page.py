@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from activesynth.experiments.analysis import Analysis, Outcome, Saving
 from activesynth.experiments.cells import SPLIT_OF, Registered
+from activesynth.experiments.fairness_table import fairness_table
 from activesynth.experiments.page import document
 from activesynth.experiments.report import render_page, write_whole
 
@@ -21,8 +23,8 @@ _BODY = """
 <h1>Experiment {{ name }}</h1>
 <p>{{ description }}</p>
 <p class="soft">Registered as <code>{{ registration[:12] }}</code> before it ran. {{ phase }},
-{{ seeds | length }} seed{{ "s" if seeds | length != 1 }} ({{ seeds | join(", ") }}), scored on
-{{ split }}. {{ tail }}</p>
+{{ seeds | length }} {{ unit }}{{ "s" if seeds | length != 1 }} ({{ seeds | join(", ") }}), scored
+on {{ split }}. {{ tail }}</p>
 
 <section><h2>What holds, and what does not</h2>
 <ul>{% for line in said %}<li class="{{ line[0] }}">{{ line[1] }}</li>{% endfor %}</ul>
@@ -30,12 +32,18 @@ _BODY = """
 </section>
 
 <section><h2>Scores after the last iteration</h2>
-<p class="soft">Mean over seeds, and in brackets the smallest and the largest.</p>
+<p class="soft">Mean over {{ unit }}s, and in brackets the smallest and the largest.</p>
 <div class="wide"><table class="narrow"><tr><th>contender</th>
 {% for metric in metrics %}<th>{{ metric | replace("_", " ") }}</th>{% endfor %}</tr>
 {% for title, row in table %}<tr><td>{{ title }}</td>
 {% for value in row %}<td class="number">{{ value }}</td>{% endfor %}</tr>{% endfor %}
 </table></div></section>
+
+{% if fairness %}
+<section><h2>Fairness by {{ fairness.attribute }}</h2>
+<p class="soft">After the last iteration, mean over the trainings of all {{ unit }}s.</p>
+{{ fairness_of(fairness) }}</section>
+{% endif %}
 
 <section><h2>What it cost</h2>
 <p class="soft">The frontier: score against labels, synthetic rows and seconds spent so far, after
@@ -97,6 +105,11 @@ def last_scores(registered: Registered, analysis: Analysis) -> list[tuple[str, l
     return found
 
 
+def unit_of(registered: Registered) -> str:
+    """Return what the numbers are spread over: seeds, or the repeats of a cross-validation."""
+    return "seed" if registered.config.folds is None else "repeat"
+
+
 def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
     config = registered.config
     metrics = [name for name in config.scored if name != "tail3"]
@@ -114,6 +127,8 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "registration": registered.digest,
         "phase": analysis.phase.capitalize(),
         "seeds": analysis.seeds,
+        "unit": unit_of(registered),
+        "fairness": fairness_table(asdict(row) for row in analysis.fairness),
         "split": SPLIT_OF[analysis.phase],
         "tail": tail,
         "said": sentences(analysis),

@@ -75,6 +75,21 @@ _MACROS = """
 <ul>{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
 {% endif %}
 {% endmacro %}
+{% macro fairness_of(found) %}
+{% if found %}
+<div class="wide"><table class="narrow">
+<tr>{% for name in group_columns %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in found.groups %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
+{% endfor %}</table></div>
+<div class="wide"><table class="narrow">
+<tr>{% for name in difference_columns %}<th>{{ name }}</th>{% endfor %}</tr>
+{% for row in found.differences %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>
+{% endfor %}</table></div>
+<p class="soft">{{ found.unknown | join(" ") }} Groups of fewer than 30 rows (for what is found: of
+the favourable class) have no number. 0 is equal for a difference, 1 for the ratio. Intervals of
+rates take rows as independent; those of differences resample groups such as patients.</p>
+{% endif %}
+{% endmacro %}
 {% macro pictures(title, css, found) %}
 {% if found %}
 <h3 class="{{ css }}">{{ title }}</h3>
@@ -169,6 +184,11 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 {% endfor %}</tr>
 {% endfor %}{% endfor %}
 </table></div></section>
+
+{% for number, found in report.fairness %}
+<section><h2>Fairness by {{ found.attribute }}, iteration {{ number }}</h2>
+{{ fairness_of(found) }}</section>
+{% endfor %}
 
 <section><h2>Lift, uncertainty and diversity</h2>
 <div class="pair">{{ plot("lift") }}{{ plot("state") }}</div></section>

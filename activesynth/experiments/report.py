@@ -14,6 +14,12 @@ from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.errors import PlatformStateError
 from activesynth.experiments import plots
+from activesynth.experiments.fairness_table import (
+    DIFFERENCE_COLUMNS,
+    GROUP_COLUMNS,
+    FairnessTable,
+    fairness_table,
+)
 from activesynth.experiments.final_test import FinalTest, final_words, score_test
 from activesynth.experiments.gallery import Gallery, galleries
 from activesynth.experiments.page import PAGE
@@ -25,7 +31,10 @@ _WEAKNESS_COLUMNS = ("iteration", "title", "kind", "state", "gap", "low", "high"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything the page shows; ``final`` only where the guarded `test` split was asked for."""
+    """Everything the page shows; ``final`` only where the guarded `test` split was asked for.
+
+    ``fairness`` has a table per iteration whose campaign named an attribute.
+    """
 
     summary: CampaignSummary
     words: PlainWords
@@ -33,6 +42,7 @@ class Report:
     galleries: tuple[Gallery, ...]
     written: datetime
     final: FinalTest | None = None
+    fairness: tuple[tuple[int, FairnessTable], ...] = ()
 
 
 def collect(platform: Platform, config: CampaignConfig, *, test: bool = False) -> Report:
@@ -52,7 +62,16 @@ def collect(platform: Platform, config: CampaignConfig, *, test: bool = False) -
         _galleries(platform, config.name, numbers),
         platform.clock.now(),
         score_test(platform, config) if test else None,
+        fairness_tables(platform, config.name, numbers),
     )
+
+
+def fairness_tables(
+    platform: Platform, campaign: str, numbers: Sequence[int]
+) -> tuple[tuple[int, FairnessTable], ...]:
+    """Return the fairness of each iteration that has any."""
+    found = ((n, fairness_table(platform.reader.metrics(campaign, n))) for n in numbers)
+    return tuple((n, table) for n, table in found if table is not None)
 
 
 def summarise_campaign(platform: Platform, config: CampaignConfig) -> CampaignSummary:
@@ -85,6 +104,10 @@ def render_page(template: str, **facts: Any) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals |= {
+        "group_columns": GROUP_COLUMNS,
+        "difference_columns": DIFFERENCE_COLUMNS,
+    }
     environment.filters |= {"interval": interval, "points": points, "share": _share}
     shared = {"plotly": _plotly(), "script_json": _script_json}
     return environment.from_string(template).render(**shared, **facts)

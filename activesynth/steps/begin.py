@@ -11,6 +11,7 @@ import numpy as np
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.config.trigger import Trigger, apply_trigger, parse_trigger
 from activesynth.domain.dataset_access import load_split
+from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.domain.registry import Catalog
 from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
@@ -46,6 +47,7 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
     done = platform.reader.iterations(trigger.campaign)
     if run_key not in {str(row["run_key"]) for row in done}:
         _refuse_overspending(platform, config, len(done))
+        _refuse_unfit_rows(platform, config)
     overrides = trigger.model_dump(exclude={"campaign"}, exclude_none=True)
     record = platform.lineage.open_iteration(trigger.campaign, run_key, overrides)
     turn = open_turn(str(record.ref), platform)
@@ -60,12 +62,31 @@ def begin(run_key: str, conf: Mapping[str, Any], platform: Platform) -> str:
     return str(record.ref)
 
 
-def _look_around(turn: Turn) -> None:
-    """Record how many rows there are, and the smallest lift that the gate could show.
+def _refuse_unfit_rows(platform: Platform, config: CampaignConfig) -> None:
+    """Hold what the campaign asks of its rows against those that were drawn.
 
     Raises:
-        ConfigurationError: If the gate is on and its split was drawn empty.
+        ConfigurationError: ``no_gate_rows``, ``unknown_attribute`` or ``unknown_favourable``.
     """
+    head = platform.lineage.campaign(config.name).head
+    if head is None:
+        return
+    manifest = DatasetManifest.decode(platform.objects.get(head))
+    if config.gate.enabled and not sum(ref.rows for ref in manifest.splits["gate"]):
+        raise ConfigurationError(
+            f"campaign {config.name!r} has no rows in `gate`: `splits.gate` was 0 when its splits "
+            "were drawn; leave `gate.enabled` false, or copy its file under another name with a "
+            "share for `splits.gate`.",
+            reason="no_gate_rows",
+            field="gate.enabled",
+        )
+    if config.evaluation.fairness.attribute is not None:
+        guide = load_split(platform.objects, manifest, "guide")
+        check_fairness(config.evaluation.fairness, manifest.classes, guide)
+
+
+def _look_around(turn: Turn) -> None:
+    """Record how many rows there are, and the smallest lift that the gate could show."""
     check_artifact(turn)
     alpha = alpha_at(turn.ref.number + 1, turn.config.gate.alpha)
 
@@ -77,16 +98,6 @@ def _look_around(turn: Turn) -> None:
         for split, part in rows.items():
             outputs.facts[f"{split}_rows"] = len(part)
         outputs.facts["classes_in_train"] = len(np.unique(rows["train"].y))
-        if turn.config.gate.enabled and not len(rows["gate"]):
-            raise ConfigurationError(
-                f"campaign {turn.ref.campaign!r} has no rows in `gate`: `splits.gate` was 0 when "
-                "its splits were drawn; leave `gate.enabled` false, or copy its file under another "
-                "name with a share for `splits.gate`.",
-                reason="no_gate_rows",
-                field="gate.enabled",
-            )
-        if turn.config.evaluation.fairness.attribute is not None:
-            check_fairness(turn.config.evaluation.fairness, turn.manifest.classes, rows["guide"])
         # Without a gate split, guide is where arms are compared at all.
         judged = rows["gate"] if len(rows["gate"]) else rows["guide"]
         # Rows of one group are no independent evidence: a group counts once.
@@ -100,12 +111,7 @@ def _look_around(turn: Turn) -> None:
         turn,
         STEP,
         inputs={"parent": turn.record.parent},
-        settings={
-            "alpha": alpha,
-            # What was found fit to begin with one of them is checked again under another.
-            "gate": turn.config.gate.enabled,
-            "fairness": turn.config.evaluation.fairness.model_dump(mode="json"),
-        },
+        settings={"alpha": alpha},
         compute=compute,
     )
     spent, expected = _minutes(turn.platform, turn.ref.campaign)
