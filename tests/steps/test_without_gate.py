@@ -20,7 +20,7 @@ from activesynth.steps.turn import Turn, open_turn
 from toy_plane import plane_config, plane_platform
 
 OFF: dict[str, Any] = {"gate": {"enabled": False}}
-NO_GATE_ROWS = {
+NO_GATE_ROWS: dict[str, Any] = {
     "splits": {"train": 0.3, "pool": 0.2, "guide": 0.25, "judge": 0.15, "gate": 0.0, "test": 0.1}
 }
 
