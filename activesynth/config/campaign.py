@@ -12,6 +12,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -364,18 +366,20 @@ class CampaignConfig(Section):
     annotation: AnnotationSection = AnnotationSection()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
-    gate: Gate = Gate()
+    gate: Annotated[Gate, Field(validate_default=True)] = Gate()
     loop: Loop = Loop()
     refresh: Refresh = Refresh()
 
-    @model_validator(mode="after")
-    def _has_rows_to_decide_by(self) -> Self:
-        if self.gate.enabled and self.splits.gate == 0.0:
+    @field_validator("gate")
+    @classmethod
+    def _has_rows_to_decide_by(cls, gate: Gate, checked: ValidationInfo) -> Gate:
+        splits = checked.data.get("splits")  # missing where it is wrong itself
+        if gate.enabled and splits is not None and splits.gate == 0.0:
             raise ValueError(
-                "splits.gate is 0, and the gate needs rows to decide by; give it a share, or "
+                "`splits.gate` is 0, and the gate needs rows to decide by; give it a share, or "
                 "switch it off with `gate: {enabled: false}`"
             )
-        return self
+        return gate
 
 
 def rows_seed(config: CampaignConfig) -> int:

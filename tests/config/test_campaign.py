@@ -54,10 +54,33 @@ def test_what_no_iteration_could_use_is_refused_by_field(
         parse(**sections)
 
 
-@pytest.mark.parametrize("split", ["train", "guide", "judge", "gate"])
+@pytest.mark.parametrize("split", ["train", "guide", "judge"])
 def test_a_split_that_every_iteration_reads_cannot_be_empty(split: str) -> None:
     with pytest.raises(ConfigurationError, match=f"`splits.{split}`: .*greater than 0"):
         parse(splits=without(split))
+
+
+@pytest.mark.parametrize("gate", [{}, {"gate": {"margin": 0.1}}])
+def test_the_gate_may_have_no_rows_only_where_it_is_off(gate: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"`gate`: .*`splits\.gate` is 0.*enabled: false"):
+        parse(splits=without("gate"), **gate)
+
+    assert parse(splits=without("gate"), gate={"enabled": False}).splits.gate == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"evaluation": {"fairness": {"attribute": "sex"}}}, "give both or neither"),
+        ({"splits": {"test_fold": {"count": 5, "number": 5}}}, "numbered 0 to 4"),
+        ({"splits": {"test_fold": {"count": 5, "number": 0}}}, "set `test` to 0"),
+    ],
+)
+def test_half_an_attribute_and_a_fold_beside_a_test_share_are_refused(
+    changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        parse(**changes)
 
 
 @pytest.mark.parametrize("split", ["pool", "test"])
