@@ -18,6 +18,8 @@ from activesynth.experiments.report import render_page, write_whole
 
 COLOURS = ("#d55e00", "#8a8a8a", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#5d3a9b")
 SPENT = ("labels", "synthetic", "seconds")
+IDENTICAL = 1e-9
+"""Width of an interval under which there was no difference at all."""
 
 _BODY = """
 <h1>Experiment {{ name }}</h1>
@@ -152,10 +154,13 @@ def _said(found: Outcome) -> str:
     target = f", target {scale * claim.at_least:+.1f}" if claim.at_least else ""
     if claim.above:
         target += f", claimed to lie above {scale * claim.above:+.1f} for certain"
+    # Equal in every resample as well, so they predicted alike: two arms of the same rows, say.
+    is_empty = not any(found.by_seed) and found.high - found.low < IDENTICAL
+    remark = " (they predicted alike, so nothing was compared)" if is_empty else ""
     return (
         f"{kind}: {claim.better} against {claim.than} in {claim.metric.replace('_', ' ')}: "
         f"{scale * found.value:+.2f} points [{scale * found.low:+.2f}, {scale * found.high:+.2f}]"
-        f"{target}: {found.verdict}."
+        f"{target}: {found.verdict}{remark}."
     )
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from activesynth.config.experiment import ExperimentConfig, parse_experiment
+from activesynth.config.experiment import Claim, ExperimentConfig, parse_experiment
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.experiments import ScoreRow
 from activesynth.errors import ConfigurationError
-from activesynth.experiments.analysis import analyse
+from activesynth.experiments.analysis import Analysis, Outcome, analyse
 from activesynth.experiments.cells import missing_cells, register, run_cell
-from activesynth.experiments.experiment_page import write_experiment
+from activesynth.experiments.experiment_page import sentences, write_experiment
 from activesynth.experiments.folds import joined_cells, joined_scores
 from activesynth.operations.ingest import ingest
 from toy_people import ROWS, people_config, people_platform
@@ -83,6 +83,16 @@ def test_every_row_is_scored_once_by_models_that_saw_nothing_of_its_patient(
     text = page.read_text()
     assert "Fairness by sex" in text
     assert "1 repeat (0), scored" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("high", "is_told"), [(1e-13, True), (0.02, False)])
+def test_a_claim_about_arms_that_predicted_alike_says_so(high: float, is_told: bool) -> None:
+    claim = Claim(better="targeted", than="real", metric="balanced_accuracy", above=-0.1)
+    outcome = Outcome(claim, True, 0.0, -high, high, (0.0, 0.0), "holds")
+
+    ((_, line),) = sentences(Analysis("confirmation", (0, 1), (), (outcome,), (), (), ()))
+
+    assert ("they predicted alike, so nothing was compared" in line) == is_told
 
 
 def make_cell(rows: list[int]) -> dict[str, Any]:
