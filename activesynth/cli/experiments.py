@@ -188,7 +188,8 @@ def _print(analysis: Analysis, registered: Registered) -> None:
         [[title, *map(mean, row)] for title, row in last_scores(registered, analysis)],
     )
     seeds = ", ".join(map(str, analysis.seeds))
-    print(f"{len(analysis.seeds)} {unit_of(registered)}s ({seeds}), {analysis.phase}:")
-    for _, line in sentences(analysis):
+    unit = unit_of(registered)
+    print(f"{len(analysis.seeds)} {unit}s ({seeds}), {analysis.phase}:")
+    for _, line in sentences(analysis, unit):
         print(f"  {line}")
     print_fairness(fairness_table(asdict(row) for row in analysis.fairness))

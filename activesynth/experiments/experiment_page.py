@@ -56,13 +56,16 @@ each iteration; mean over seeds. Seconds are those of the whole campaign, all of
 """
 
 
-def sentences(analysis: Analysis) -> list[tuple[str, str]]:
-    """Say of each claim whether it holds, with a style class; the primary one first."""
+def sentences(analysis: Analysis, unit: str = "seed") -> list[tuple[str, str]]:
+    """Say of each claim whether it holds, with a style class; the primary one first.
+
+    ``unit`` is what :func:`unit_of` calls that which may be missing.
+    """
     lines = [(_style(found.verdict), _said(found)) for found in analysis.outcomes]
     if analysis.missing:
         told = ", ".join(map(str, analysis.missing))
         lines.insert(
-            0, ("refused", f"Incomplete: seeds {told} are missing, so nothing is decided.")
+            0, ("refused", f"Incomplete: {unit}s {told} are missing, so nothing is decided.")
         )
     return lines + [(_style(found.verdict), _saved(found)) for found in analysis.savings]
 
@@ -133,7 +136,7 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "fairness": fairness_table(asdict(row) for row in analysis.fairness),
         "split": SPLIT_OF[analysis.phase],
         "tail": tail,
-        "said": sentences(analysis),
+        "said": sentences(analysis, unit_of(registered)),
         "metrics": metrics,
         "table": table,
         "figures": {
