@@ -26,6 +26,16 @@ logger = logging.getLogger(__name__)
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 SomeShare = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+SentinelName = Literal[
+    "tail_mass",
+    "generator_drift",
+    "verifier_drift",
+    "bias_amplification",
+    "synthetic_overfitting",
+    "split_leaks",
+    "guarded_copies",
+    "test_reads",
+]
 Items = TypeVar("Items", bound=tuple[Any, ...])
 
 
@@ -311,6 +321,41 @@ class Evaluation(Section):
         return self
 
 
+class Audits(Section):
+    """What is measured on guide beside the metrics of every arm, and on how many rows.
+
+    The two that compare features cost a second or two; ``robustness`` predicts 75 corrupted copies
+    and ``attack`` follows gradients, for each of ``arms``. Features are the frozen encoder's, on
+    the ``dimensions`` directions that hold most of guide. ``attack_levels`` are of 255.
+    """
+
+    run: Annotated[
+        tuple[Literal["robustness", "attack", "fidelity", "memorisation"], ...],
+        AfterValidator(distinct),
+    ] = ("fidelity", "memorisation")
+    rows: Annotated[int, Field(ge=20, le=100_000)] = 500
+    arms: Annotated[Names, Field(min_length=1)] = ("real", "targeted")
+    dimensions: Annotated[int, Field(ge=1, le=4096)] = 16
+    attack_steps: Annotated[int, Field(ge=1, le=1000)] = 10
+    attack_levels: Annotated[int, Field(ge=1, le=255)] = 8
+
+
+class Sentinels(Section):
+    """From where on a sentinel raises its alarm, and which alarms refuse a promotion.
+
+    A fall is counted from the campaign's first iteration and must exceed its limit with its whole
+    95 % interval. ``overfitting`` is in nats, ``test_reads`` counts reads of an epoch.
+    """
+
+    blocking: Annotated[tuple[SentinelName, ...], AfterValidator(distinct)] = ("split_leaks",)
+    tail_fall: Share = 0.1
+    generator_fall: Share = 0.1
+    verifier_fall: Share = 0.05
+    overfitting: Annotated[float, Field(ge=0.0, le=100.0)] = 0.5
+    guarded_copies: Share = 0.05
+    test_reads: Annotated[int, Field(ge=0)] = 5
+
+
 class Gate(Section):
     """The promotion rule: margins in points of the metric (0.01 is one point).
 
@@ -366,6 +411,8 @@ class CampaignConfig(Section):
     annotation: AnnotationSection = AnnotationSection()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    audits: Audits = Audits()
+    sentinels: Sentinels = Sentinels()
     gate: Annotated[Gate, Field(validate_default=True)] = Gate()
     loop: Loop = Loop()
     refresh: Refresh = Refresh()
@@ -380,6 +427,16 @@ class CampaignConfig(Section):
                 "switch it off with `gate: {enabled: false}`"
             )
         return gate
+
+    @model_validator(mode="after")
+    def _audits_arms_that_run(self) -> Self:
+        missing = sorted(set(self.audits.arms) - set(self.evaluation.arms))
+        if missing:
+            raise ValueError(
+                f"`audits.arms` names {missing}, which do not run; the arms are "
+                f"{list(self.evaluation.arms)}"
+            )
+        return self
 
 
 def rows_seed(config: CampaignConfig) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from activesynth.domain.canonical import Array, derive_seed
-from activesynth.domain.records import MetricRow
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.metrics import Accuracy, BalancedAccuracy
 from activesynth.perturbations.image import apply
@@ -59,6 +58,7 @@ class Summary:
     Attributes:
         kinds: Which.
         mean: Metric name to the mean over kinds and severities.
+        by_severity: Metric name to the mean over kinds, one per severity.
         worst_kind: Metric name to the kind with the lowest mean over severities.
         worst: Metric name to the score of that kind. It was chosen for being low on these rows,
             so the next rows will most likely treat it a little better.
@@ -66,6 +66,7 @@ class Summary:
 
     kinds: tuple[str, ...]
     mean: dict[str, Score]
+    by_severity: dict[str, tuple[Score, ...]]
     worst_kind: dict[str, str]
     worst: dict[str, Score]
 
@@ -80,6 +81,7 @@ class Robustness:
         kinds: Every kind.
         known: The kinds of families that were trained on; None where there is none.
         unknown: The kinds of all other families; None where there is none.
+        families: Name to the kinds of each family that were tried.
     """
 
     severities: tuple[float, ...]
@@ -87,6 +89,7 @@ class Robustness:
     kinds: tuple[KindRobustness, ...]
     known: Summary | None
     unknown: Summary | None
+    families: dict[str, Summary]
 
 
 def measure_robustness(
@@ -139,12 +142,21 @@ def measure_robustness(
         found[kind] = _measure(resampler, np.stack([predict(copy) for copy in copies]))
     known, _ = known_and_unknown_families(trained)
     is_known = {kind for family in known for kind in FAMILIES[family]}
+
+    def together(chosen: list[str]) -> Summary | None:
+        return _summary(chosen, found, clean, len(y))
+
+    by_family = {
+        name: together([kind for kind in kinds if kind in members])
+        for name, members in FAMILIES.items()
+    }
     return Robustness(
         severities=tuple(severities),
         clean={name: percentile_interval(v.mean, v.resampled, len(y)) for name, v in clean.items()},
         kinds=tuple(_of_kind(kind, one, clean, len(y)) for kind, one in found.items()),
-        known=_summary([kind for kind in kinds if kind in is_known], found, clean, len(y)),
-        unknown=_summary([kind for kind in kinds if kind not in is_known], found, clean, len(y)),
+        known=together([kind for kind in kinds if kind in is_known]),
+        unknown=together([kind for kind in kinds if kind not in is_known]),
+        families={name: one for name, one in by_family.items() if one is not None},
     )
 
 
@@ -190,13 +202,7 @@ def _of_kind(
 ) -> KindRobustness:
     return KindRobustness(
         kind=kind,
-        by_severity={
-            name: tuple(
-                _score(float(value), one.by_resample[:, copy], clean[name], n)
-                for copy, value in enumerate(one.values)
-            )
-            for name, one in found.items()
-        },
+        by_severity={name: _by_severity(one, clean[name], n) for name, one in found.items()},
         mean={name: _score(one.mean, one.resampled, clean[name], n) for name, one in found.items()},
     )
 
@@ -206,40 +212,23 @@ def _summary(
 ) -> Summary | None:
     if not kinds:
         return None
-    mean, worst_kind, worst = {}, {}, {}
+    mean, by_severity, worst_kind, worst = {}, {}, {}, {}
     for name, whole in clean.items():
         values = {kind: found[kind][name] for kind in kinds}
-        resampled = np.mean([one.resampled for one in values.values()], axis=0)
-        middle = float(np.mean([one.mean for one in values.values()]))
-        mean[name] = _score(middle, resampled, whole, n)
+        over_kinds = _Measured(
+            np.mean([one.values for one in values.values()], axis=0),
+            np.mean([one.by_resample for one in values.values()], axis=0),
+        )
+        mean[name] = _score(over_kinds.mean, over_kinds.resampled, whole, n)
+        by_severity[name] = _by_severity(over_kinds, whole, n)
         lowest = min(kinds, key=lambda kind: values[kind].mean)
         worst_kind[name] = lowest
         worst[name] = _score(values[lowest].mean, values[lowest].resampled, whole, n)
-    return Summary(tuple(kinds), mean, worst_kind, worst)
+    return Summary(tuple(kinds), mean, by_severity, worst_kind, worst)
 
 
-def robustness_rows(found: Robustness, *, arm: str, split: str) -> list[MetricRow]:
-    """Return the numbers as metrics: ``corruption:<kind>@<severity>``, ``<known>:mean|worst``.
-
-    Slices ``corruption:<kind>`` are means over severities; ``known:mean``, ``known:worst``,
-    ``unknown:mean`` and ``unknown:worst`` sum families up. Beside each metric stands
-    ``<metric>_relative``, its share of the clean value, where there is one.
-    """
-    rows = []
-
-    def add(part: str, name: str, score: Score) -> None:
-        for named, one in ((name, score.value), (f"{name}_relative", score.relative)):
-            if one is not None:
-                rows.append(MetricRow(arm, split, part, named, one.value, one.low, one.high, one.n))
-
-    for kind in found.kinds:
-        for name, scores in kind.by_severity.items():
-            for severity, score in zip(found.severities, scores, strict=True):
-                add(f"corruption:{kind.kind}@{severity:g}", name, score)
-            add(f"corruption:{kind.kind}", name, kind.mean[name])
-    for side, summary in (("known", found.known), ("unknown", found.unknown)):
-        if summary is not None:
-            for name in summary.mean:
-                add(f"{side}:mean", name, summary.mean[name])
-                add(f"{side}:worst", name, summary.worst[name])
-    return rows
+def _by_severity(found: _Measured, clean: _Measured, n: int) -> tuple[Score, ...]:
+    return tuple(
+        _score(float(value), found.by_resample[:, copy], clean, n)
+        for copy, value in enumerate(found.values)
+    )

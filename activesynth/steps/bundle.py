@@ -21,11 +21,13 @@ from activesynth.domain.records import (
     SampleRow,
     VersionRow,
 )
+from activesynth.steps.audit import audited_rows
 from activesynth.steps.corrections import REASON
 from activesynth.steps.costs import measured_costs
 from activesynth.steps.generate import ARMS
 from activesynth.steps.integrate import KEPT
 from activesynth.steps.turn import Turn
+from activesynth.steps.watch import watched_rows
 
 SCORES = (
     "entropy",
@@ -54,6 +56,8 @@ def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[Met
         models=tuple(_models(turn)),
         metrics=(
             *metrics,
+            *audited_rows(turn),
+            *watched_rows(turn),
             *_base_metrics(turn, profile),
             *_sampler(turn),
             *measured_costs(turn, plan, profile),

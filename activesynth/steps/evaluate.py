@@ -25,6 +25,7 @@ from activesynth.evaluation.diversity import (
     rare_class_coverage,
 )
 from activesynth.statistics.intervals import paired_bootstrap
+from activesynth.steps.audit import audit
 from activesynth.steps.embed import assign, embed_rows
 from activesynth.steps.examine import predict_corrupted
 from activesynth.steps.execution import Outputs, Step, execute
@@ -32,6 +33,7 @@ from activesynth.steps.fairness import fairness_rows
 from activesynth.steps.generated import objective_rows
 from activesynth.steps.screen import embedded_encoder
 from activesynth.steps.turn import Turn, open_turn
+from activesynth.steps.watch import watch
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         outputs.json("metrics", [asdict(row) for row in rows])
         outputs.arrays("probs", {**probs, "ids": guide.ids})
 
-    return execute(
+    record = execute(
         turn,
         STEP,
         inputs={
@@ -99,6 +101,9 @@ def evaluate(iteration_id: str, platform: Platform) -> StepRecord:
         compute=compute,
         seed=seed,
     )
+    audit(turn)
+    watch(turn)
+    return record
 
 
 def _fixed_tail(turn: Turn) -> list[int] | None:

@@ -12,14 +12,16 @@ from activesynth.domain.ports import Metric
 from activesynth.domain.records import Decision, IterationCommit, MetricRow, StepRecord
 from activesynth.errors import ConflictError
 from activesynth.evaluation.gate import GateDecision, decide_gate
+from activesynth.evaluation.sentinels import heed
 from activesynth.steps.bundle import build_bundle
 from activesynth.steps.decide import next_run
 from activesynth.steps.evaluate import metrics, predict_all
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.integrate import KEPT
 from activesynth.steps.turn import Turn, open_turn
+from activesynth.steps.watch import alarms_of
 
-STEP = Step("promote", version=2)
+STEP = Step("promote", version=3)
 
 
 def promote(iteration_id: str, platform: Platform) -> StepRecord:
@@ -93,6 +95,7 @@ def _score(turn: Turn) -> StepRecord:
                 f"beyond the margin of {gate.margin:.4f}, though the replicates' mean is not; "
                 f"{reason}"
             )
+        promoted, reason = heed(alarms_of(turn), promoted, reason)
         outputs.json("decision", _plain(decision, promoted, reason))
         outputs.facts["promoted"] = promoted
         outputs.facts["reason"] = reason
@@ -104,6 +107,7 @@ def _score(turn: Turn) -> StepRecord:
         inputs={
             **{f"{arm}{r}": d for arm, ds in models.items() for r, d in enumerate(ds)},
             "head": head,
+            "alarms": turn.step("watch").artifacts["alarms"],
             **{f"gate{n}": ref.blob for n, ref in enumerate(turn.manifest.splits["gate"])},
         },
         settings={

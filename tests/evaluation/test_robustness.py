@@ -9,7 +9,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.errors import ConfigurationError
-from activesynth.evaluation.robustness import Robustness, measure_robustness, robustness_rows
+from activesynth.evaluation.robustness import Robustness, measure_robustness
+from activesynth.evaluation.robustness_rows import robustness_rows
 from activesynth.perturbations.image import apply
 
 KINDS = ("noise", "shot", "contrast", "jpeg")
@@ -152,11 +153,18 @@ def test_rows_for_the_metrics_table_name_kind_and_severity(found: Robustness) ->
     rows = robustness_rows(found, arm="targeted", split="guide")
     by_key = {(row.slice, row.name): row for row in rows}
 
-    assert len(by_key) == len(rows) == 2 * 2 * (4 * 3 + 4)
+    assert len(by_key) == len(rows) == 2 + 2 * 2 * (4 * 3 + (2 + 3) * (2 + 2))
     one = by_key["corruption:jpeg@0.4", "accuracy"]
     assert (one.arm, one.split, one.n) == ("targeted", "guide", 300)
     assert one.value == found.kinds[3].by_severity["accuracy"][0].value.value
     assert ("unknown:worst", "balanced_accuracy_relative") in by_key
+    assert by_key["corruption:none", "accuracy"].value == found.clean["accuracy"].value
+    for severity in (0.4, 1.0):
+        kinds = [by_key[f"corruption:{kind}@{severity:g}", "accuracy"].value for kind in KINDS]
+        assert by_key[f"known@{severity:g}", "accuracy"].value == pytest.approx(np.mean(kinds[:2]))
+        noises = by_key[f"family:noise@{severity:g}", "accuracy"]
+        assert noises.value == pytest.approx(np.mean(kinds[:2]))
+        assert by_key[f"family:light@{severity:g}", "accuracy"].value == pytest.approx(kinds[2])
 
 
 def test_nothing_to_try_is_refused(rows: tuple[Array, Array], model: NearestMean) -> None:
