@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from activesynth.experiments.audit_page import ALARMS, AUDITS
+
 _STYLE = """
 :root { color-scheme: light dark; --text: #1c2430; --soft: #5a6675; --page: #f6f7f9;
   --card: #ffffff; --line: #dde2e8; --good: #00704f; --bad: #b23c00; }
@@ -112,7 +114,7 @@ rates take rows as independent; those of differences resample groups such as pat
 {% endmacro %}
 """
 
-_BODY = """
+_DECIDED = """
 <h1>Campaign {{ summary.name }}</h1>
 <p class="soft">Written {{ report.written.strftime("%Y-%m-%d %H:%M") }} UTC. Every number was read
 from committed rows of the lineage database. Intervals are 95 %.</p>
@@ -149,6 +151,9 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 {% endfor %}
 </table></div></section>
 
+"""
+
+_MEASURED = """
 <section><h2>Iterations</h2><div class="wide"><table>
 <tr><th>iteration</th><th>labels</th><th>of them asked for a weakness</th><th>corrected</th>
 <th>made</th><th>accepted</th><th>seconds per row made</th>
@@ -193,6 +198,9 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 <section><h2>Lift, uncertainty and diversity</h2>
 <div class="pair">{{ plot("lift") }}{{ plot("state") }}</div></section>
 
+"""
+
+_LEFT = """
 <section><h2>What became of the candidates</h2>{{ plot("acceptance") }}</section>
 
 <section><h2>Seconds per step</h2>
@@ -227,6 +235,8 @@ was made from). Entropy is in nats.</p>
 </section>
 {% endfor %}
 """
+
+_BODY = _DECIDED + ALARMS + _MEASURED + AUDITS + _LEFT
 
 # The policy lets nothing be loaded from anywhere: what the file needs stands in it.
 _POLICY = (

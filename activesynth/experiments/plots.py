@@ -44,7 +44,7 @@ def arm_curves(summary: CampaignSummary, metric: str) -> Figure:
             if metric in turn.arms.get(arm, {})
         ]
         if found:
-            traces.append(_curve(arm, found, _arm_colour(arm, position)))
+            traces.append(_curve(arm, found, arm_colour(arm, position)))
     return _figure(f"{metric} on guide".replace("_", " "), traces, summary)
 
 
@@ -106,7 +106,8 @@ def step_bars(summary: CampaignSummary) -> Figure:
     )
 
 
-def _arm_colour(arm: str, position: int) -> str:
+def arm_colour(arm: str, position: int) -> str:
+    """Return the colour of an arm, the same in every figure."""
     return _ARM_COLOURS.get(arm, _OTHER_COLOURS[position % len(_OTHER_COLOURS)])
 
 
@@ -131,7 +132,7 @@ def _curve(name: str, found: list[tuple[float, Estimate]], colour: str) -> Figur
 
 
 def _bars(
-    title: str,
+    text: str,
     series: Mapping[str, Sequence[float]],
     colours: Sequence[str],
     summary: CampaignSummary,
@@ -151,8 +152,8 @@ def _bars(
     return {
         "data": traces,
         "layout": {
-            **_layout(height=190 + 46 * len(labels)),
-            "title": _title(title),
+            **layout(height=190 + 46 * len(labels)),
+            "title": title(text),
             "barmode": "stack",
             "xaxis": {"automargin": True},
             "yaxis": {"autorange": "reversed", "automargin": True},
@@ -161,14 +162,14 @@ def _bars(
     }
 
 
-def _figure(title: str, traces: list[Figure], summary: CampaignSummary) -> Figure:
+def _figure(text: str, traces: list[Figure], summary: CampaignSummary) -> Figure:
     numbers = [turn.number for turn in summary.iterations]
     edges = [min(numbers, default=0) - 0.4, max(numbers, default=0) + 0.4]
     return {
         "data": traces,
         "layout": {
-            **_layout(height=340),
-            "title": _title(title),
+            **layout(height=340),
+            "title": title(text),
             "xaxis": {"title": {"text": "iteration"}, "tickvals": numbers, "range": edges},
             "yaxis": {"automargin": True},
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
@@ -176,11 +177,12 @@ def _figure(title: str, traces: list[Figure], summary: CampaignSummary) -> Figur
     }
 
 
-def _title(text: str) -> Figure:
+def title(text: str) -> Figure:
+    """Return a figure's title, its text escaped."""
     return {"text": escape(text), "font": {"size": 13}, "x": 0.01, "xanchor": "left"}
 
 
-def _layout(height: int) -> Figure:
+def layout(height: int) -> Figure:
     """Colours of text and lines are set by the page, which knows light from dark."""
     return {
         "height": height,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.errors import PlatformStateError
 from activesynth.experiments import plots
+from activesynth.experiments.audit_page import attack_columns, robustness_curves
+from activesynth.experiments.audits import COPIES, FEATURES, AuditSummary, summarise_audits
 from activesynth.experiments.fairness_table import (
     DIFFERENCE_COLUMNS,
     GROUP_COLUMNS,
@@ -43,6 +45,7 @@ class Report:
     written: datetime
     final: FinalTest | None = None
     fairness: tuple[tuple[int, FairnessTable], ...] = ()
+    audits: AuditSummary = field(default_factory=AuditSummary)
 
 
 def collect(platform: Platform, config: CampaignConfig, *, test: bool = False) -> Report:
@@ -63,6 +66,7 @@ def collect(platform: Platform, config: CampaignConfig, *, test: bool = False) -
         platform.clock.now(),
         score_test(platform, config) if test else None,
         fairness_tables(platform, config.name, numbers),
+        summarise_audits(platform.reader.metrics(config.name)),
     )
 
 
@@ -93,7 +97,11 @@ def render(report: Report) -> str:
         arms=list(dict.fromkeys(a for t in report.summary.iterations for a in t.arms)),
         weakness_columns=_WEAKNESS_COLUMNS,
         final_words=final_words(report.final) if report.final else (),
-        figures=_figures(report.summary),
+        audits=report.audits,
+        attack_columns=attack_columns(report.audits),
+        feature_columns=FEATURES,
+        copy_columns=COPIES,
+        figures={**_figures(report.summary), "robustness": robustness_curves(report.audits)},
     )
 
 
