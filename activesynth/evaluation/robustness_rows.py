@@ -12,7 +12,8 @@ def robustness_rows(found: Robustness, *, arm: str, split: str, seed: int = -1) 
     ``corruption:none`` is the clean value, ``corruption:<kind>@<severity>`` a cell and
     ``corruption:<kind>`` its mean over severities. ``family:<name>``, ``known`` and ``unknown``
     come at each severity too (``known@0.4``), and as ``:mean`` and ``:worst`` kind over them.
-    Beside each metric stands ``<metric>_relative``, its share of the clean value, where there is
+    ``is_known`` is 1 for families that were trained on. Beside each metric stands
+    ``<metric>_relative``, its share of the clean value, where there is
     one.
 
     Args:
@@ -31,7 +32,13 @@ def robustness_rows(found: Robustness, *, arm: str, split: str, seed: int = -1) 
                             arm, split, part, named, one.value, one.low, one.high, one.n, seed
                         )
                     )
-    return rows
+    known = set() if found.known is None else set(found.known.kinds)
+    return rows + [
+        MetricRow(
+            arm, split, f"family:{name}", "is_known", float(known.issuperset(one.kinds)), seed=seed
+        )
+        for name, one in found.families.items()
+    ]
 
 
 def _parts(found: Robustness) -> list[tuple[str, dict[str, Score]]]:

@@ -28,7 +28,7 @@ iteration; one is alarming when its whole interval lies beyond the limit.</p>
 {% for one in audits.latest %}
 <tr><td>{{ one.name | replace("_", " ") }}</td>
 <td class="{{ 'refused' if one.is_raised else '' }}">
-{{- "raised" if one.is_raised else "quiet" if one.measured else "not measured" }}</td>
+{{- "raised" if one.is_raised else "quiet" if one.measured else "no comparison" }}</td>
 <td class="number">{{ one.measured | interval if one.measured else "" }}</td>
 <td class="number">{{ one.measured.n if one.measured else "" }}</td>
 <td class="number">{{ "%.3g" | format(one.limit) }}</td>
@@ -41,7 +41,7 @@ iteration; one is alarming when its whole interval lies beyond the limit.</p>
 
 AUDITS = """
 {% macro audited(columns, arms) %}
-<div class="wide"><table>
+<div class="wide"><table class="narrow">
 <tr><th>iteration</th><th>arm</th>
 {% for heading, _ in columns %}<th>{{ heading }}</th>{% endfor %}</tr>
 {% for one in arms %}<tr><td class="number">{{ one.iteration }}</td><td>{{ one.arm }}</td>
@@ -67,7 +67,7 @@ AUDITS = """
 <div class="pair">{{ plot("robustness") }}</div>
 <div class="wide"><table class="narrow"><tr><th>accuracy, mean over severities</th>
 {% for one in audits.robustness %}<th>{{ one.arm }}</th>{% endfor %}</tr>
-{% for family in audits.families %}<tr><td>{{ family | replace(":", " ") }}</td>
+{% for family in audits.families %}<tr><td>{{ audits.title_of(family) }}</td>
 {% for one in audits.robustness %}
 <td class="number">
 {{- one.found[family ~ ":mean"] | interval if (family ~ ":mean") in one.found else "" }}</td>
@@ -76,7 +76,7 @@ AUDITS = """
 {% endif %}
 {% if audits.attacks %}
 <h3>Accuracy under attack</h3>
-<p class="soft">An upper bound: a stronger attack finds no more accuracy than this.</p>
+<p class="soft">An upper bound: a stronger attack leaves less.</p>
 {{ audited(attack_columns, audits.attacks) }}
 {% endif %}
 {% if audits.features %}
@@ -112,7 +112,7 @@ def robustness_curves(audits: AuditSummary) -> list[Figure]:
 
     Severity 0 is the clean accuracy. Nothing was drawn where nothing was measured.
     """
-    figures = []
+    figures: list[Figure] = []
     for side, dash in (("known", "solid"), ("unknown", "dash")):
         traces = [
             trace
@@ -120,18 +120,14 @@ def robustness_curves(audits: AuditSummary) -> list[Figure]:
             if (trace := _curve(one, side, dash, place)) is not None
         ]
         if traces:
-            figures.append(
-                {
-                    "data": traces,
-                    "layout": {
-                        **layout(height=340),
-                        "title": title(f"accuracy on {side} families of corruptions"),
-                        "xaxis": {"title": {"text": "severity"}, "range": [-0.04, 1.04]},
-                        "yaxis": {"automargin": True, "range": [0, 1.04]},
-                        "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
-                    },
-                }
-            )
+            shape: Figure = layout(height=340)
+            shape |= {
+                "title": title(f"accuracy on {side} families of corruptions"),
+                "xaxis": {"title": {"text": "severity"}, "range": [-0.04, 1.04]},
+                "yaxis": {"automargin": True, "range": [0, 1.04]},
+                "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
+            }
+            figures.append({"data": traces, "layout": shape})
     return figures
 
 
@@ -146,11 +142,12 @@ def _curve(one: AuditedArm, side: str, dash: str, place: int) -> Figure | None:
     if "corruption:none" in one.found:
         at[0.0] = one.found["corruption:none"]
     found = [at[severity] for severity in sorted(at)]
+    shift = 0.012 * place  # intervals on one spot would hide each other
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": escape(one.arm),  # plotly reads a few tags in labels
-        "x": sorted(at),
+        "x": [severity + shift for severity in sorted(at)],
         "y": [estimate.value for estimate in found],
         "error_y": {
             "type": "data",

@@ -71,6 +71,7 @@ class AuditSummary:
         attacks: Accuracy under attack by slice, with the clean one; ``attack_names`` are theirs.
         membership: What the served models give away of their train rows.
         robustness: Accuracy on corrupted rows by slice; the last iteration that has it.
+        known: Iteration and slice of the families that were trained on.
         refused: Iteration and name of audits that could not be made, with the reason code.
     """
 
@@ -79,6 +80,7 @@ class AuditSummary:
     attacks: tuple[AuditedArm, ...] = ()
     membership: tuple[AuditedArm, ...] = ()
     robustness: tuple[AuditedArm, ...] = ()
+    known: frozenset[tuple[int, str]] = frozenset()
     refused: tuple[tuple[int, str, str], ...] = ()
 
     @property
@@ -100,10 +102,17 @@ class AuditSummary:
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Return the families of corruptions that were tried, known and unknown ones first."""
-        ends = (":mean",)
-        names = dict.fromkeys(n for one in self.robustness for n in one.found if n.endswith(ends))
-        return tuple(name.removesuffix(":mean") for name in names)
+        """Return what accuracy was averaged over: known, unknown, then every family."""
+        names = {n for one in self.robustness for n in one.found if n.endswith(":mean")}
+        ordered = sorted(names, key=lambda name: (name.startswith("family:"), name))
+        return tuple(name.removesuffix(":mean") for name in ordered)
+
+    def title_of(self, family: str) -> str:
+        """Name a family for people, and say of one that was trained on that it is known."""
+        name = family.removeprefix("family:")
+        if not self.robustness or (self.robustness[0].iteration, family) not in self.known:
+            return name
+        return f"{name} (known)"
 
     @property
     def has_audits(self) -> bool:
@@ -118,6 +127,7 @@ def summarise_audits(rows: Iterable[Row]) -> AuditSummary:
     feature_names |= {"manifold"}
     served = [row for row in kept if row["split"] == "guide" and int(row["seed"]) == 0]
     corrupted = _arms(served, "accuracy", ("corruption:", "family:", "known", "unknown"))
+    known = (row for row in served if row["name"] == "is_known" and float(row["value"]) > 0)
     last = max((one.iteration for one in corrupted), default=0)
     return AuditSummary(
         watched=tuple(_watched(kept)),
@@ -130,6 +140,7 @@ def summarise_audits(rows: Iterable[Row]) -> AuditSummary:
         attacks=_arms(served, "accuracy", ("attack:",)),
         membership=_by_name(row for row in served if row["slice"] == "membership"),
         robustness=tuple(one for one in corrupted if one.iteration == last),
+        known=frozenset((int(row["iteration"]), str(row["slice"])) for row in known),
         refused=tuple(
             (
                 int(row["iteration"]),

@@ -146,6 +146,7 @@ def test_a_model_that_is_always_wrong_has_nothing_to_lose(rows: tuple[Array, Arr
     assert {row.name for row in robustness_rows(found, arm="real", split="guide")} == {
         "accuracy",
         "balanced_accuracy",
+        "is_known",
     }
 
 
@@ -153,11 +154,13 @@ def test_rows_for_the_metrics_table_name_kind_and_severity(found: Robustness) ->
     rows = robustness_rows(found, arm="targeted", split="guide")
     by_key = {(row.slice, row.name): row for row in rows}
 
-    assert len(by_key) == len(rows) == 2 + 2 * 2 * (4 * 3 + (2 + 3) * (2 + 2))
+    assert len(by_key) == len(rows) == 2 + 3 + 2 * 2 * (4 * 3 + (2 + 3) * (2 + 2))
     one = by_key["corruption:jpeg@0.4", "accuracy"]
     assert (one.arm, one.split, one.n) == ("targeted", "guide", 300)
     assert one.value == found.kinds[3].by_severity["accuracy"][0].value.value
     assert ("unknown:worst", "balanced_accuracy_relative") in by_key
+    known = [by_key[f"family:{name}", "is_known"].value for name in ("noise", "light", "digital")]
+    assert known == [1.0, 0.0, 0.0]
     assert by_key["corruption:none", "accuracy"].value == found.clean["accuracy"].value
     for severity in (0.4, 1.0):
         kinds = [by_key[f"corruption:{kind}@{severity:g}", "accuracy"].value for kind in KINDS]

@@ -29,7 +29,8 @@ def recorded(*rows: MetricRow, iteration: int = 1) -> list[dict[str, Any]]:
 def robustness(arm: str) -> list[MetricRow]:
     values = {"corruption:none": 0.9, "known@0.5": 0.8, "known@1": 0.7, "known:mean": 0.75}
     values |= {"unknown@0.5": 0.6, "unknown@1": 0.4, "family:noise:mean": 0.5}
-    return [
+    known = MetricRow(arm, "guide", "family:noise", "is_known", 1.0, seed=0)
+    return [known] + [
         MetricRow(arm, "guide", part, "accuracy", value, value - 0.1, value + 0.05, 90, 0)
         for part, value in values.items()
     ]
@@ -51,14 +52,16 @@ def test_curves_begin_at_the_clean_accuracy_and_end_at_the_worst_severity() -> N
     assert known["data"][0]["x"] == [0.0, 0.5, 1.0]
     assert known["data"][0]["y"] == [0.9, 0.8, 0.7]
     assert unknown["data"][1]["y"] == [0.9, 0.6, 0.4]
-    assert "families" not in str(audits.families)
-    assert set(audits.families) == {"known", "family:noise"}
+    assert unknown["data"][1]["x"][0] > 0.0
+    assert audits.families == ("known", "family:noise")
+    assert audits.title_of("family:noise") == "noise (known)"
+    assert audits.title_of("family:light") == "light"
     for figure in (known, unknown):
         go.Figure(figure)  # raises on anything that plotly does not know
 
 
 def test_only_the_last_audited_iteration_is_drawn() -> None:
-    old = [replace(row, value=0.1) for row in robustness("real")]
+    old = [replace(row, value=0.125) for row in robustness("real")]
 
     audits = summarise_audits(recorded(*old, iteration=0) + recorded(*robustness("real")))
 
@@ -85,7 +88,7 @@ def test_alarms_are_told_with_number_limit_and_consequence() -> None:
     assert "tail mass: synthetic rows hold less" in text
     assert "0.300 [0.200, 0.400], limit 0.1. It only warns." in text
     assert "limit 0. It refuses a promotion." in text
-    assert "not measured" in text
+    assert "no comparison" in text
 
 
 def test_a_quiet_campaign_says_that_no_alarm_was_raised() -> None:
