@@ -10,6 +10,7 @@ from operator import eq
 
 import numpy as np
 
+from activesynth.diagnosis.evidence import Evidence
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.statistics.intervals import wilson
@@ -22,8 +23,9 @@ from benchmarks.planted.data import (
     split,
 )
 from benchmarks.planted.looking import Surroundings, harshly, look, profile_of, surroundings
+from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, upside_down
 
-KINDS = (*CORRUPTIONS, "rare cluster", "wrong labels")
+KINDS = (*CORRUPTIONS, "rare cluster", "attribute group", "wrong labels")
 WRONG_SHARE = 0.3
 RARE_SHARE, RARE_IN_TRAIN = 0.08, 4
 PURE = 0.8
@@ -72,6 +74,8 @@ def search(pictures: Pictures, kinds: Sequence[str], seed: int) -> Iterator[tupl
             yield name, _outcome(profile, partial(eq, f"corruption:{name}"))
     if "rare cluster" in kinds:
         yield "rare cluster", _rare_cluster(pictures, parts, seed)
+    if "attribute group" in kinds:
+        yield "attribute group", _attribute_group(pictures, parts, seed)
     if "wrong labels" in kinds:
         yield "wrong labels", _wrong_labels(pictures, parts, around, seed)
 
@@ -83,23 +87,39 @@ def _rare_cluster(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
     codebook knows their look and the model does not. Right is a first weakness that is a cluster
     whose guide rows are planted ones by ``PURE`` or more.
     """
-    rng = np.random.default_rng([seed, 2])
-    planted = rng.random(len(pictures.y)) < RARE_SHARE
-    x = np.where(planted[:, None, None, None], 255 - pictures.x, pictures.x).astype(np.uint8)
-    changed = replace(pictures, x=x)
-    negatives = parts.train[planted[parts.train]]
-    labelled = np.union1d(parts.train[~planted[parts.train]], negatives[:RARE_IN_TRAIN])
-    train, guide = rows_of(changed, labelled), rows_of(changed, parts.guide)
-    around = surroundings(train.x, x[negatives[RARE_IN_TRAIN:]], guide.x, seed)
-    model = fitted(train, seed, rows=len(train.y))
-    profile = profile_of(look(model, guide, around, seed), guide.classes)
+    planted = np.random.default_rng([seed, 2]).random(len(pictures.y)) < RARE_SHARE
+    changed = negatives(pictures, planted)
+    evidence = _hardly_seen(changed, parts, planted, seed)
+    profile = profile_of(evidence, changed.classes)
 
     def is_planted(weakness: str) -> bool:
         kind, _, key = weakness.partition(":")
-        members: Array = around.guide_clusters == (int(key) if kind == "cluster" else -1)
+        members: Array = evidence.clusters == (int(key) if kind == "cluster" else -1)
         return bool(members.any() and planted[parts.guide][members].mean() >= PURE)
 
     return _outcome(profile, is_planted)
+
+
+def _attribute_group(pictures: Pictures, parts: Halves, seed: int) -> Outcome:
+    """Turn the pictures of one of four sites upside down; of these the labelled rows hold few.
+
+    Right is a first weakness that is this site as such, and neither a part of it nor a cluster.
+    """
+    site, planted = sites(len(pictures.y), seed)
+    changed = upside_down(pictures, planted)
+    evidence = _hardly_seen(changed, parts, planted, seed)
+    known = replace(evidence, attributes={ATTRIBUTE: site[parts.guide]})
+    profile = profile_of(known, changed.classes)
+    return _outcome(profile, partial(eq, f"slice:{ATTRIBUTE}={planted_site(seed)}"))
+
+
+def _hardly_seen(changed: Pictures, parts: Halves, planted: Array, seed: int) -> Evidence:
+    """Look at guide through a model that saw only ``RARE_IN_TRAIN`` of the planted rows."""
+    rare = parts.train[planted[parts.train]]
+    labelled = np.union1d(parts.train[~planted[parts.train]], rare[:RARE_IN_TRAIN])
+    train, guide = rows_of(changed, labelled), rows_of(changed, parts.guide)
+    around = surroundings(train.x, changed.x[rare[RARE_IN_TRAIN:]], guide.x, seed)
+    return look(fitted(train, seed, rows=len(train.y)), guide, around, seed)
 
 
 def _wrong_labels(pictures: Pictures, parts: Halves, around: Surroundings, seed: int) -> Outcome:
