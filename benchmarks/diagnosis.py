@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from activesynth.nn.numerics import fix_threads
+from benchmarks.planted.closures import closures
 from benchmarks.planted.data import Pictures, digits, from_npz
 from benchmarks.planted.lives import lives
 from benchmarks.planted.null import nulls
 from benchmarks.planted.search import KINDS, searches
 
-PARTS = ("planted", "null", "lives")
+PARTS = ("planted", "null", "lives", "closures")
 SEEDS, RUNS = 10, 200
 QUICK_SEEDS, QUICK_RUNS = 1, 20
 
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nulls(pictures, QUICK_RUNS if given.quick else RUNS)
     if "lives" in parts:
         lives(pictures, range(min(seeds, 3)))
+    if "closures" in parts:
+        closures(pictures, range(seeds))
     return 0
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from activesynth.diagnosis.evidence import Evidence
 from activesynth.nn.numerics import fix_threads
+from benchmarks.database import temporary_platform
+from benchmarks.planted.closures import TURNS, follow
 from benchmarks.planted.data import Pictures, digits, fitted, rows_of, split
 from benchmarks.planted.lives import life
 from benchmarks.planted.looking import look, surroundings
 from benchmarks.planted.null import over_all_rows, reported, within_class
 from benchmarks.planted.search import KINDS, search
+from benchmarks.planted.worlds import (
+    BLIND,
+    World,
+    campaign_on,
+    clustered,
+    corrupted,
+    grouped,
+    mislabelled,
+)
 
 RUNS = 20
 
@@ -51,3 +66,49 @@ def test_where_nothing_is_weak_hardly_anything_is_reported() -> None:
 
 def test_a_planted_weakness_closes_when_it_is_healed_and_regresses_when_it_is_back() -> None:
     assert life(digits(), 0) == ["open", "closed", "not reported", "regressed"]
+
+
+def small(world: World) -> World:
+    """Return the world with a model that learns for a moment only."""
+    brief = {"width": 8, "members": 2, "steps": 40, "pretrain_steps": 10, "device": "cpu"}
+    sections = {**world.sections, "trainer": {"name": "cnn", "parameters": brief}}
+    return replace(world, sections=sections)
+
+
+def test_the_loop_is_followed_from_the_first_diagnosis_until_it_closes_or_ends() -> None:
+    rotation = 2
+    world = small(corrupted(digits(), rotation))
+
+    with temporary_platform() as (platform, folder):
+        course = follow(world, "targeted", rotation, platform, folder)
+        committed = len(platform.reader.iterations("corruption-targeted-2"))
+
+    assert course.is_first
+    assert course.followed == "corruption:rotation"
+    assert len(course.gaps) == len(course.states)
+    assert course.is_closed or course.states == ("open",) * (TURNS + 1)
+    assert committed == len(course.states) - 1 + 2 * bool(course.again)
+
+
+def test_labels_are_wrong_in_the_planted_class_of_train_and_right_wherever_it_is_judged(
+    tmp_path: Path,
+) -> None:
+    world = mislabelled(digits(), 0)
+    config = campaign_on(world, "labels", 0, tmp_path, {})
+
+    assert config.sampling.label_noise.classes == ("even",)
+    with np.load(config.source.parameters["path"], allow_pickle=False) as archive:
+        assert (archive["y"] == digits().y % 2).all()
+
+
+@pytest.mark.parametrize("plant", [clustered, grouped])
+def test_a_rare_look_is_in_a_fifth_of_the_pictures_and_the_control_is_blind_to_it(
+    plant: Callable[[Pictures, int], World], tmp_path: Path
+) -> None:
+    world = plant(digits(), 0)
+    blind = campaign_on(world, "blind", 0, tmp_path, BLIND)
+
+    changed = (world.pictures.x != digits().x).any(axis=(1, 2, 3))
+    assert changed.mean() == pytest.approx(0.2, abs=0.03)
+    assert (blind.selection.strategy, blind.selection.retrieve) == ("random", 0.0)
+    assert blind.plan.everywhere == 1.0

@@ -1,0 +1,152 @@
+"""Worlds with something planted, as an archive and a campaign file, for the loop to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from activesynth.config.campaign import CampaignConfig, parse_campaign, read_campaign
+from activesynth.domain.canonical import Array, content_id
+from benchmarks.planted.data import CORRUPTIONS, PARAMETERS, Pictures
+from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, upside_down
+
+CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "digits.yaml"
+SEVERITIES = {
+    "blur": 1.0,
+    "noise": 0.8,
+    "rotation": 0.4,
+    "occlusion": 0.6,
+    "shadow": 0.75,
+    "contrast": 1.0,
+}
+"""How harsh the world is: enough to be found, and what a model that was shown it can learn."""
+WRONG_SHARE, RECHECKS = 0.4, 80
+GROUP_SHARE, LABELLED, LABELS = 0.2, 100, 40
+BLIND = {"selection": {"strategy": "random", "retrieve": 0.0}, "plan": {"everywhere": 1.0}}
+"""What makes a campaign of the control: labels by chance, synthesis for all classes alike."""
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Pictures with something planted, and what a campaign on them sets.
+
+    ``weakness`` is the id that is right, or "" where ``planted`` ids of rows tell which cluster is.
+    ``again`` is what the campaign sets anew to plant once more what was closed, if it can.
+    """
+
+    kind: str
+    pictures: Pictures
+    weakness: str
+    sections: Sections
+    planted: frozenset[str] = frozenset()
+    again: Sections = field(default_factory=dict)
+    attributes: Mapping[str, Array] = field(default_factory=dict)
+
+
+def corrupted(pictures: Pictures, seed: int) -> World:
+    """Try one corruption of the six, by seed, that no training picture shows."""
+    name = CORRUPTIONS[seed % len(CORRUPTIONS)]
+    severity = SEVERITIES[name]
+    sections = {
+        "splits": _splits(train=0.3, guide=0.4, judge=0.1, gate=0.2),
+        "diagnosis": {"corruptions": [name], "severities": [severity]},
+        "plan": {"growth": 2.0, "corruption_share": 1.0},
+        "selection": {"labels": 0},
+    }
+    harsher = {"diagnosis": {"severities": [1.0]}} if severity < 1.0 else {}
+    return World("corruption", pictures, f"corruption:{name}", sections, again=harsher)
+
+
+def mislabelled(pictures: Pictures, seed: int) -> World:
+    """Fold the classes to two and give train rows of one the other's label; rows are rechecked.
+
+    A class is closed when its upper bound is under the margin, which takes 75 rows of it and no
+    error on half of guide: more than one digit has. Guide, judge and gate keep the true labels.
+    """
+    folded = replace(pictures, y=pictures.y % 2, classes=("even", "odd"))
+    label = seed % 2
+    noise = {"share": WRONG_SHARE, "classes": [folded.classes[label]]}
+    sections = {
+        "splits": _splits(train=0.35, guide=0.45, judge=0.1, gate=0.1),
+        "sampling": {"label_noise": noise},
+        "selection": {"labels": 0, "recheck": RECHECKS},
+    }
+    return World("mislabelled class", folded, f"class:{label}", sections)
+
+
+def clustered(pictures: Pictures, seed: int) -> World:
+    """Turn a fifth of the pictures into negatives, of which few have a label in train."""
+    is_planted = np.random.default_rng([seed, 2]).random(len(pictures.y)) < GROUP_SHARE
+    changed = negatives(pictures, is_planted)
+    ids = frozenset(content_id(row) for row in changed.x[is_planted])
+    return World("rare cluster", changed, "", _scarce(), ids)
+
+
+def grouped(pictures: Pictures, seed: int) -> World:
+    """Turn the pictures of one site upside down, of which few have a label in train."""
+    site, is_planted = sites(len(pictures.y), seed, GROUP_SHARE)
+    name = f"slice:{ATTRIBUTE}={planted_site(seed)}"
+    changed = upside_down(pictures, is_planted)
+    return World("attribute group", changed, name, _scarce(), attributes={ATTRIBUTE: site})
+
+
+def campaign_on(world: World, name: str, seed: int, folder: Path, more: Sections) -> CampaignConfig:
+    """Write the world's archive into ``folder`` and return a campaign on it.
+
+    The gate and all that is not named here are those of ``campaigns/digits.yaml``.
+    """
+    path = folder / f"{name}.npz"
+    np.savez(
+        path,
+        x=world.pictures.x,
+        y=world.pictures.y,
+        classes=np.array(world.pictures.classes),
+        **{key: np.asarray(column) for key, column in world.attributes.items()},
+    )
+    document: dict[str, Any] = read_campaign(CAMPAIGN).model_dump(mode="json")
+    document["name"], document["seed"] = name, seed
+    parameters = {"path": str(path), "attributes": list(world.attributes)}
+    document["source"] = {"name": "npz", "parameters": parameters}
+    for sections in (_small(), world.sections, more):
+        for section, values in sections.items():
+            document[section] = {**document[section], **values}
+    return parse_campaign(document, "benchmark")
+
+
+def _scarce() -> Sections:
+    """Few labels and a large pool, so that a rare look is in train by a few rows only."""
+    return {
+        "splits": _splits(train=0.45, guide=0.4, judge=0.05, gate=0.1),
+        "sampling": {"label_budget": LABELLED},
+        "clusters": {"count": 8},
+        "plan": {"growth": 1.0},
+        "selection": {"labels": LABELS, "retrieve": 1.0},
+    }
+
+
+def _splits(*, train: float, guide: float, judge: float, gate: float) -> dict[str, float]:
+    return {"train": train, "pool": 0.0, "guide": guide, "judge": judge, "gate": gate, "test": 0.0}
+
+
+def _small() -> Sections:
+    """Everything as small as the question allows; nothing of what diagnosis decides by."""
+    trainer = PARAMETERS.model_dump(mode="json")
+    vae = {"steps": 200, "width": 32, "device": "cpu"}
+    return {
+        "trainer": {"name": "cnn", "parameters": trainer},
+        "generator": {"name": "vae", "parameters": vae},
+        "sampling": {"long_tail": 1.0, "label_budget": None},
+        "selection": {"labels": 0, "review": 0, "retrieve": 0.0},
+        "uncertainty": {"passes": 10},
+        "plan": {"growth": 0.2, "oversample": 1.5, "shards": 1},
+        "training": {"replicates": 1},
+        "evaluation": {"resamples": 200},
+        "loop": {"max_iterations": 10, "patience": 10},
+        "refresh": {"schedule": None},
+    }
