@@ -11,11 +11,12 @@ import numpy as np
 
 from activesynth.config.campaign import CampaignConfig, parse_campaign, read_campaign
 from activesynth.domain.canonical import Array, content_id
-from benchmarks.planted.data import CORRUPTIONS, PARAMETERS, Pictures
+from benchmarks.planted.data import CORRUPTIONS, PARAMETERS, SEVERITIES, Pictures
+from benchmarks.planted.looking import MILD
 from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, upside_down
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "digits.yaml"
-SEVERITIES = {
+PLANTED_AT = {
     "blur": 1.0,
     "noise": 0.8,
     "rotation": 0.4,
@@ -24,6 +25,8 @@ SEVERITIES = {
     "contrast": 1.0,
 }
 """How harsh the world is: enough to be found, and what a model that was shown it can learn."""
+MILDLY = [round(MILD * severity, 3) for severity in SEVERITIES]
+"""How harsh it is where no corruption is planted, as in the search."""
 WRONG_SHARE, RECHECKS = 0.4, 80
 GROUP_SHARE, LABELLED, LABELS = 0.2, 100, 40
 BLIND = {"selection": {"strategy": "random", "retrieve": 0.0}, "plan": {"everywhere": 1.0}}
@@ -52,7 +55,7 @@ class World:
 def corrupted(pictures: Pictures, seed: int) -> World:
     """Try one corruption of the six, by seed, that no training picture shows."""
     name = CORRUPTIONS[seed % len(CORRUPTIONS)]
-    severity = SEVERITIES[name]
+    severity = PLANTED_AT[name]
     sections = {
         "splits": _splits(train=0.3, guide=0.4, judge=0.1, gate=0.2),
         "diagnosis": {"corruptions": [name], "severities": [severity]},
@@ -74,6 +77,7 @@ def mislabelled(pictures: Pictures, seed: int) -> World:
     noise = {"share": WRONG_SHARE, "classes": [folded.classes[label]]}
     sections = {
         "splits": _splits(train=0.35, guide=0.45, judge=0.1, gate=0.1),
+        "diagnosis": {"severities": MILDLY},
         "sampling": {"label_noise": noise},
         "selection": {"labels": 0, "recheck": RECHECKS},
     }
@@ -122,7 +126,8 @@ def campaign_on(world: World, name: str, seed: int, folder: Path, more: Sections
 def _scarce() -> Sections:
     """Few labels and a large pool, so that a rare look is in train by a few rows only."""
     return {
-        "splits": _splits(train=0.45, guide=0.4, judge=0.05, gate=0.1),
+        "splits": _splits(train=0.35, guide=0.4, judge=0.05, gate=0.2),
+        "diagnosis": {"severities": MILDLY},
         "sampling": {"label_budget": LABELLED},
         "clusters": {"count": 8},
         "plan": {"growth": 1.0},
@@ -136,7 +141,7 @@ def _splits(*, train: float, guide: float, judge: float, gate: float) -> dict[st
 
 def _small() -> Sections:
     """Everything as small as the question allows; nothing of what diagnosis decides by."""
-    trainer = PARAMETERS.model_dump(mode="json")
+    trainer = PARAMETERS.model_copy(update={"steps": 200}).model_dump(mode="json")
     vae = {"steps": 200, "width": 32, "device": "cpu"}
     return {
         "trainer": {"name": "cnn", "parameters": trainer},
