@@ -21,13 +21,13 @@ PLANTED_AT = {
     "noise": 0.8,
     "rotation": 0.4,
     "occlusion": 0.6,
-    "shadow": 0.75,
+    "shadow": 0.66,
     "contrast": 1.0,
 }
 """How harsh the world is: enough to be found, and what a model that was shown it can learn."""
 MILDLY = [round(MILD * severity, 3) for severity in SEVERITIES]
 """How harsh it is where no corruption is planted, as in the search."""
-WRONG_SHARE, RECHECKS = 0.4, 80
+WRONG_SHARE, RECHECKS = 0.45, 150
 GROUP_SHARE, LABELLED, LABELS = 0.2, 100, 40
 BLIND = {"selection": {"strategy": "random", "retrieve": 0.0}, "plan": {"everywhere": 1.0}}
 """What makes a campaign of the control: labels by chance, synthesis for all classes alike."""
@@ -59,7 +59,7 @@ def corrupted(pictures: Pictures, seed: int) -> World:
     sections = {
         "splits": _splits(train=0.3, guide=0.4, judge=0.1, gate=0.2),
         "diagnosis": {"corruptions": [name], "severities": [severity]},
-        "plan": {"growth": 2.0, "corruption_share": 1.0},
+        "plan": {"growth": 2.0, "corruption_share": 1.0, "oversample": 3.0},
         "selection": {"labels": 0},
     }
     harsher = {"diagnosis": {"severities": [1.0]}} if severity < 1.0 else {}
