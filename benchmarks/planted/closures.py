@@ -25,6 +25,7 @@ from benchmarks.planted.data import Pictures
 from benchmarks.planted.search import PURE
 from benchmarks.planted.worlds import (
     BLIND,
+    Sections,
     World,
     campaign_on,
     clustered,
@@ -126,23 +127,25 @@ def follow(
     seed: int,
     platform: Platform,
     folder: Path,
+    *,
+    turns: int = TURNS,
 ) -> Course:
-    """Run the loop on a world until what was planted is closed, for ``TURNS`` turns at most.
+    """Run the loop on a world until what was planted is closed, for ``turns`` at most.
 
     The steps are those of any run, and the last iteration is left once it has diagnosed: what it
     would make has no diagnosis any more. A closed corruption of the first seeds is planted again.
     """
     name = f"{world.kind.replace(' ', '-')}-{strategy}-{seed}"
-    more = BLIND if strategy == "random" else {}
+    more: Sections = BLIND if strategy == "random" else {}
     ingest(campaign_on(world, name, seed, folder, more), platform)
     reports: list[Weakness] = []
     first, followed = "nothing", ""
-    for number in range(TURNS + 1):
+    for number in range(turns + 1):
         turn, profile = _diagnosed(name, platform)
         if number == 0:
             first, followed = _found(world, turn, profile)
         reports += [weakness for weakness in profile.weaknesses if weakness.id == followed]
-        if not reports or reports[-1].state == "closed" or number == TURNS:
+        if not reports or reports[-1].state == "closed" or number == turns:
             break
         iterate(str(turn.ref), platform)
     again = ""
@@ -150,7 +153,9 @@ def follow(
         iterate(str(turn.ref), platform)
         ingest(campaign_on(world, name, seed, folder, world.again), platform)
         _, profile = _diagnosed(name, platform)
-        states = [weakness.state for weakness in profile.weaknesses if weakness.id == followed]
+        states: list[str] = [
+            weakness.state for weakness in profile.weaknesses if weakness.id == followed
+        ]
         again = (states or ["not reported"])[0]
     return Course(
         first,

@@ -18,9 +18,9 @@ from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "digits.yaml"
 PLANTED_AT = {
     "blur": 1.0,
-    "noise": 0.8,
+    "noise": 0.66,
     "rotation": 0.4,
-    "occlusion": 0.6,
+    "occlusion": 0.5,
     "shadow": 0.66,
     "contrast": 1.0,
 }
@@ -29,10 +29,12 @@ MILDLY = [round(MILD * severity, 3) for severity in SEVERITIES]
 """How harsh it is where no corruption is planted, as in the search."""
 WRONG_SHARE, RECHECKS = 0.45, 150
 GROUP_SHARE, LABELLED, LABELS = 0.2, 100, 40
-BLIND = {"selection": {"strategy": "random", "retrieve": 0.0}, "plan": {"everywhere": 1.0}}
-"""What makes a campaign of the control: labels by chance, synthesis for all classes alike."""
-
 Sections = Mapping[str, Mapping[str, Any]]
+BLIND: Sections = {
+    "selection": {"strategy": "random", "retrieve": 0.0},
+    "plan": {"everywhere": 1.0},
+}
+"""What makes a campaign of the control: labels by chance, synthesis for all classes alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,13 @@ def corrupted(pictures: Pictures, seed: int) -> World:
     """Try one corruption of the six, by seed, that no training picture shows."""
     name = CORRUPTIONS[seed % len(CORRUPTIONS)]
     severity = PLANTED_AT[name]
-    sections = {
+    sections: Sections = {
         "splits": _splits(train=0.3, guide=0.4, judge=0.1, gate=0.2),
         "diagnosis": {"corruptions": [name], "severities": [severity]},
         "plan": {"growth": 2.0, "corruption_share": 1.0, "oversample": 3.0},
         "selection": {"labels": 0},
     }
-    harsher = {"diagnosis": {"severities": [1.0]}} if severity < 1.0 else {}
+    harsher: Sections = {"diagnosis": {"severities": [1.0]}} if severity < 1.0 else {}
     return World("corruption", pictures, f"corruption:{name}", sections, again=harsher)
 
 
@@ -75,7 +77,7 @@ def mislabelled(pictures: Pictures, seed: int) -> World:
     folded = replace(pictures, y=pictures.y % 2, classes=("even", "odd"))
     label = seed % 2
     noise = {"share": WRONG_SHARE, "classes": [folded.classes[label]]}
-    sections = {
+    sections: Sections = {
         "splits": _splits(train=0.35, guide=0.45, judge=0.1, gate=0.1),
         "diagnosis": {"severities": MILDLY},
         "sampling": {"label_noise": noise},
@@ -106,13 +108,13 @@ def campaign_on(world: World, name: str, seed: int, folder: Path, more: Sections
     The gate and all that is not named here are those of ``campaigns/digits.yaml``.
     """
     path = folder / f"{name}.npz"
-    np.savez(
-        path,
-        x=world.pictures.x,
-        y=world.pictures.y,
-        classes=np.array(world.pictures.classes),
-        **{key: np.asarray(column) for key, column in world.attributes.items()},
-    )
+    arrays: dict[str, Any] = {
+        "x": world.pictures.x,
+        "y": world.pictures.y,
+        "classes": np.array(world.pictures.classes),
+        **world.attributes,
+    }
+    np.savez(path, **arrays)
     document: dict[str, Any] = read_campaign(CAMPAIGN).model_dump(mode="json")
     document["name"], document["seed"] = name, seed
     parameters = {"path": str(path), "attributes": list(world.attributes)}
