@@ -7,6 +7,11 @@ from sklearn.metrics import pairwise_distances_argmin_min
 
 from activesynth.domain.canonical import Array
 
+CELLS = 1 << 16
+"""Numbers of differences held at once: they stay in the processor's cache."""
+ROWS = 1 << 12
+"""Rows that are compared with the covered ones at once."""
+
 
 def gradient_kmeans_pp(probs: Array, embeddings: Array, count: int, *, seed: int) -> Array:
     """Return rows whose hallucinated gradients are large and point in different directions.
@@ -70,16 +75,36 @@ def greedy_k_center(points: Array, covered: Array, count: int, *, seed: int) -> 
     References:
         Sener and Savarese 2018, arXiv:1708.00489.
     """
-    points = np.asarray(points, np.float64)
     rng = np.random.default_rng(seed)
     distance = np.full(len(points), np.inf)
-    if len(covered) and len(points):
-        distance = pairwise_distances_argmin_min(points, np.asarray(covered, np.float64))[1]
+    if len(covered):
+        known = np.asarray(covered, np.float64)
+        for start in range(0, len(points), ROWS):
+            block = np.asarray(points[start : start + ROWS], np.float64)
+            distance[start : start + ROWS] = pairwise_distances_argmin_min(block, known)[1]
     chosen: list[int] = []
     while len(chosen) < count:
         is_drawn = not chosen and not len(covered)
         chosen.append(int(rng.integers(len(points)) if is_drawn else distance.argmax()))
-        step = np.sqrt(((points - points[chosen[-1]]) ** 2).sum(axis=1))
-        distance = np.minimum(distance, step)
+        np.minimum(distance, _distances(points, chosen[-1]), out=distance)
         distance[chosen] = -1.0  # a duplicate at distance 0 still comes before a repetition
     return np.array(chosen, np.int64)
+
+
+def _distances(points: Array, row: int) -> Array:
+    """Return the Euclidean distance of every row to one of them, ``(n,)`` float64.
+
+    By differences, which are exactly 0 for copies, and in blocks: a table of all of them would
+    be as large as the rows, and reading it back costs more than the arithmetic.
+    """
+    centre = np.asarray(points[row], np.float64)
+    rows = max(1, CELLS // max(1, points.shape[1]))
+    buffer = np.empty((rows, points.shape[1]))
+    squared = np.empty(len(points))
+    for start in range(0, len(points), rows):
+        block = points[start : start + rows]
+        gap = np.subtract(block, centre, out=buffer[: len(block)])
+        np.multiply(gap, gap, out=gap)
+        gap.sum(axis=1, out=squared[start : start + rows])
+    distances: Array = np.sqrt(squared, out=squared)
+    return distances

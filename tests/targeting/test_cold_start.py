@@ -18,7 +18,7 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import SelectionContext
 from activesynth.errors import InputError
 from activesynth.targeting.covering import greedy_cover, pure_radius
-from activesynth.targeting.diversity import gradient_kmeans_pp, greedy_k_center
+from activesynth.targeting.diversity import ROWS, gradient_kmeans_pp, greedy_k_center
 from activesynth.targeting.parameters import MixedParameters, ProbCoverParameters
 from activesynth.targeting.strategies import Mixed, ProbCover, Proportional
 from activesynth.targeting.typicality import typical_rows, typicality
@@ -197,3 +197,19 @@ def test_the_share_of_mixed_reaches_from_random_to_proportional(share: float, su
     last = [int(strategy.select(context, 1, seed=seed)[0]) == 3 for seed in range(1500)]
 
     assert np.mean(last) == pytest.approx(sure, abs=0.05)
+
+
+def test_core_set_in_blocks_chooses_what_one_table_of_all_differences_chooses() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, 4, (ROWS + 300, 48)).astype(np.float32)  # with copies and many ties
+    points[ROWS:] = points[:300]
+    covered = points[5:40] + np.float32(0.5)
+
+    chosen = greedy_k_center(points, covered, 30, seed=0)
+
+    distance = cdist(points, covered).min(axis=1)
+    for row in chosen.tolist():
+        assert distance[row] == pytest.approx(distance.max(), rel=1e-12)
+        step = np.sqrt(((points.astype(np.float64) - points[row]) ** 2).sum(axis=1))
+        distance = np.minimum(distance, step)
+        distance[row] = -1.0
