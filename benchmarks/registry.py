@@ -4,6 +4,9 @@ from __future__ import annotations
 
 BENCHMARKS = {
     "dropout": "benchmarks.dropout",
+    "uncertainty": "benchmarks.uncertainty",
+    "badge": "benchmarks.badge",
+    "core_set": "benchmarks.core_set",
     "rows": "benchmarks.rows",
     "codebook": "benchmarks.codebook",
     "neighbours": "benchmarks.neighbours",
