@@ -7,6 +7,8 @@ BENCHMARKS = {
     "uncertainty": "benchmarks.uncertainty",
     "badge": "benchmarks.badge",
     "core_set": "benchmarks.core_set",
+    "latent_sampling": "benchmarks.latent_sampling",
+    "pixel_sampling": "benchmarks.pixel_sampling",
     "rows": "benchmarks.rows",
     "codebook": "benchmarks.codebook",
     "neighbours": "benchmarks.neighbours",

@@ -72,14 +72,14 @@ def _usual(member: Classifier, temperature: float) -> tuple[nn.Module, nn.Module
     out = deepcopy(member.head.out)
     with torch.no_grad():
         for weight in out.parameters():
-            weight /= temperature
+            weight.div_(temperature)
     head = (nn.ReLU(), member.head.hidden, nn.ReLU(), nn.Dropout(member.head.dropout), out)
     return member.trunk, nn.Sequential(*head)
 
 
 def _features(trunk: nn.Module, images: Tensor) -> Tensor:
     with torch.no_grad():
-        return torch.cat([trunk(batch) for batch in images.split(BATCH)])
+        return torch.cat([trunk(batch) for batch in torch.split(images, BATCH)])
 
 
 def _by_baal(network: nn.Module, inputs: Tensor) -> Array:
@@ -101,7 +101,7 @@ def _by_hand(network: nn.Module, inputs: Tensor) -> Array:
             layer.train()
     parts = []
     with torch.no_grad():
-        for batch in inputs.split(BATCH):
+        for batch in torch.split(inputs, BATCH):
             stacked = batch.repeat(PASSES, *[1] * (batch.dim() - 1))
             logits = dropping(stacked).view(PASSES, len(batch), -1)
             parts.append(logits.permute(1, 2, 0).numpy())
