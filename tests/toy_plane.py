@@ -114,6 +114,31 @@ class PlaneGenerator:
         return np.asarray(np.exp(-distance / 4))
 
 
+class SpreadParameters(BaseModel):
+    """How far samples spread, and how strictly rows are scored that it did not make."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    spread: float = 1.0
+    strictness: float = 1.0
+
+
+class SpreadGenerator(PlaneGenerator):
+    def __init__(self, parameters: SpreadParameters) -> None:
+        self._parameters = parameters
+
+    def generate(
+        self, state: State, request: GenerationRequest, *, progress: Progress = silent
+    ) -> SyntheticBatch:
+        made = super().generate(state, request, progress=progress)
+        centres = state.tensors["means"][made.y]
+        x = centres + np.float32(self._parameters.spread) * (made.x - centres)
+        return SyntheticBatch(x, made.y, np.exp(-np.linalg.norm(x - centres, axis=1) / 4))
+
+    def confidence(self, state: State, x: Array, y: Array) -> Array:
+        return super().confidence(state, x, y) ** self._parameters.strictness
+
+
 class Jitter:
     name = "jitter"
 
@@ -162,6 +187,7 @@ def plane_parts() -> Catalog:
     here = __name__
     parts.add("trainer", "plane", Row(f"{here}:PlaneTrainer"))
     parts.add("generator", "plane", Row(f"{here}:PlaneGenerator"))
+    parts.add("generator", "spread", Row(f"{here}:SpreadGenerator", f"{here}:SpreadParameters"))
     parts.add("corruption", "jitter", Row(f"{here}:Jitter"))
     parts.add("modality", "plane", Row(f"{here}:PlaneModality"))
     parts.add("source", "plane", Row(f"{here}:PlaneSource", f"{here}:PlaneParameters"))
