@@ -25,6 +25,7 @@ _WARM = {
     "activesynth",
     "certifi",
     "cleanlab",
+    "diffusers",
     "faiss",
     "minio",
     "numpy",
