@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,14 +31,25 @@ def cosine_alphas() -> Array:
 
 
 def solver(steps: int, device: Any) -> Any:
-    """Return the scheduler, set to ``steps`` steps.
+    """Return a scheduler of the caller's own, set to ``steps`` steps.
 
-    It is deterministic (an ODE solver), so all randomness lies in the initial noise. The import
-    takes seconds and happens here: fitting and scoring do without it.
+    It is deterministic (an ODE solver), so all randomness lies in the initial noise.
+    """
+    # It counts its steps, so nobody may share one; and every block of rows wants its own.
+    scheduler = copy.deepcopy(_scheduler())
+    scheduler.set_timesteps(steps, device=device)
+    return scheduler
+
+
+@cache
+def _scheduler() -> Any:
+    """Build it once: its thousand noise levels are a loop of Python's, as long as a few steps.
+
+    The import takes seconds and happens here: fitting and scoring do without it.
     """
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
-    scheduler = DPMSolverMultistepScheduler(
+    return DPMSolverMultistepScheduler(
         num_train_timesteps=TIMES,
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -45,8 +58,6 @@ def solver(steps: int, device: Any) -> Any:
         lambda_min_clipped=-5.1,
         final_sigmas_type="zero",
     )
-    scheduler.set_timesteps(steps, device=device)
-    return scheduler
 
 
 def denoise(

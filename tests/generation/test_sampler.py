@@ -42,3 +42,16 @@ def test_alphas_fall_from_clean_to_noise() -> None:
     assert (np.diff(alphas) < 0).all()
     assert alphas[0] > 0.999
     assert alphas[-1] < 1e-6
+
+
+def test_solvers_share_nothing_that_sampling_changes() -> None:
+    one = solver(12, "cpu")
+    values = torch.ones(2, 3)
+    for time in one.timesteps[:5]:
+        values = one.step(values, time, values, return_dict=False)[0]
+
+    other = solver(4, "cpu")
+
+    assert (len(one.timesteps), len(other.timesteps)) == (12, 4)
+    assert (one.step_index, other.step_index) == (5, None)
+    assert all(output is None for output in other.model_outputs)
