@@ -31,7 +31,7 @@ from benchmarks.sampling import (
 )
 
 SIDE, ROWS, QUICK_ROWS = 8, 512, 192
-TRAINING, ROUNDS = 1500, 3
+TRAINING, ROUNDS = 800, 3
 STEPS = (5, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100)
 
 
