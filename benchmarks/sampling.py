@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -89,11 +90,11 @@ class Comparison:
             name: f"{steps} steps, Fréchet {self._mean(call):.4f}" for name, call in ours.items()
         }
         contenders: dict[str, Callable[[], Array]] = {
-            name: lambda call=call: call(0) for name, call in ours.items()
+            name: partial(call, 0) for name, call in ours.items()
         }
         for name, sampler in stock.items():
             enough, distance = self._enough(sampler, wanted)
-            contenders[name] = lambda sampler=sampler, enough=enough: sampler(enough, 0)
+            contenders[name] = partial(sampler, enough, 0)
             reached = "" if distance <= TOLERANCE * wanted else ", never as near"
             notes[name] = f"{enough} steps, Fréchet {distance:.4f}{reached}"
         found = interleaved(contenders, rounds=self.rounds)
@@ -109,7 +110,7 @@ class Comparison:
         """Return the first step count that reaches ``wanted``, or the best, and its distance."""
         tried: list[tuple[int, float]] = []
         for steps in self.steps:
-            tried.append((steps, self._mean(lambda seed, steps=steps: sampler(steps, seed))))
+            tried.append((steps, self._mean(partial(sampler, steps))))
             if tried[-1][1] <= TOLERANCE * wanted:
                 return tried[-1]
         return min(tried, key=lambda pair: pair[1])
