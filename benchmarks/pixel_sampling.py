@@ -96,7 +96,7 @@ def _dpm(folder: Path) -> Any:
     from diffusers.pipelines.ddpm.pipeline_ddpm import DDPMPipeline
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
-    pipeline = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
+    pipeline: Any = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -105,7 +105,7 @@ def _dpm(folder: Path) -> Any:
 def _ddim(folder: Path) -> Any:
     from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 
-    pipeline = DDIMPipeline.from_pretrained(folder, use_safetensors=True)
+    pipeline: Any = DDIMPipeline.from_pretrained(folder, use_safetensors=True)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
