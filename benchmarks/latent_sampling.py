@@ -43,16 +43,20 @@ def measure(*, quick: bool) -> list[Case]:
     generator = DiffusionGenerator(parameters)
     state = generator.fit(digit_data(real), seed=0)
     labels = np.asarray(real.y[:256] if quick else real.y, np.int64)
-    fitted = _fitted(generator, state)
+    fitted = _fitted(state, parameters)
     free = np.full(len(labels), FREE)
     tokens = fitted.conditions.tokens(labels, free, free)
 
     def whole(seed: int) -> Array:
         return generator.generate(state, requested(labels, seed)).x
 
-    def unscored(seed: int) -> Array:
+    def in_steps(steps: int, seed: int) -> Array:
         noise = seeded_noise(requested(labels, seed).seeds, fitted.model.noise_shape)
-        return fitted.draw(noise, tokens, silent)
+        own = _fitted(state, parameters.model_copy(update={"sampling_steps": steps}))
+        return own.draw(noise, tokens, silent)
+
+    def unscored(seed: int) -> Array:
+        return in_steps(parameters.sampling_steps, seed)
 
     comparison = Comparison(
         Ruler(real.x, steps=5 if quick else 300),
@@ -65,16 +69,20 @@ def measure(*, quick: bool) -> list[Case]:
         {"ours, with confidence": whole, "ours, samples alone": unscored},
         parameters.sampling_steps,
         {
-            name: partial(_stock, fitted, make, torch.from_numpy(tokens), parameters.guidance)
-            for name, make in schedulers.items()
+            "ours, samples alone, fewest steps": in_steps,
+            **{
+                name: partial(_stock, fitted, make, torch.from_numpy(tokens), parameters.guidance)
+                for name, make in schedulers.items()
+            },
         },
     )
 
 
-def _fitted(generator: DiffusionGenerator, state: State) -> Fitted:
+def _fitted(state: State, parameters: DiffusionParameters) -> Fitted:
+    generator = DiffusionGenerator(parameters)
     latents = Latents.from_state(state.tensors, state.facts)
     conditions = Conditions.from_tensors(state.tensors)
-    model = generator.build(latents, conditions.sizes, generator.parameters)
+    model = generator.build(latents, conditions.sizes, parameters)
     load_arrays(model, state.tensors, PREFIX)
     return Fitted(model.eval(), latents, conditions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,12 @@ def measure(*, quick: bool) -> list[Case]:
         folder = Path(name)
         _save_trained(folder, real.x, 5 if quick else TRAINING)
         parameters = CheckpointParameters(
-            path=name, unconditional=True, batch=BATCH, device="cpu", calibration_rows=BATCH
+            path=name,
+            unconditional=True,
+            batch=BATCH,
+            device="cpu",
+            calibration_rows=BATCH,
+            **({"steps": 2} if quick else {}),
         )
         generator = CheckpointGenerator(parameters)
         state = generator.fit(digit_data(real), seed=0)
@@ -56,9 +62,13 @@ def measure(*, quick: bool) -> list[Case]:
         def whole(seed: int) -> Array:
             return generator.generate(state, requested(labels, seed)).x
 
-        def unscored(seed: int) -> Array:
+        def in_steps(steps: int, seed: int) -> Array:
             seeds = requested(labels, seed).seeds
-            return engine.draw(seeds, labels[:, None], (SIDE, SIDE, 1), silent)
+            own = replace(engine, parameters=parameters.model_copy(update={"steps": steps}))
+            return own.draw(seeds, labels[:, None], (SIDE, SIDE, 1), silent)
+
+        def unscored(seed: int) -> Array:
+            return in_steps(parameters.steps, seed)
 
         comparison = Comparison(
             Ruler(real.x, steps=5 if quick else 300),
@@ -73,7 +83,10 @@ def measure(*, quick: bool) -> list[Case]:
         return comparison.cases(
             {"ours, with confidence": whole, "ours, samples alone": unscored},
             parameters.steps,
-            {kind: partial(_stock, pipeline, len(labels)) for kind, pipeline in pipelines.items()},
+            {
+                "ours, samples alone, fewest steps": in_steps,
+                **{kind: partial(_stock, found, len(labels)) for kind, found in pipelines.items()},
+            },
         )
 
 

@@ -20,7 +20,7 @@ from benchmarks.measure import Case
 
 BATCH = 128
 STEPS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100, 150, 200)
-"""Step counts that a stock sampler is tried with, from the cheapest on."""
+"""Step counts that a sampler is tried with, from the cheapest on."""
 TOLERANCE = 1.01
 """A Fréchet distance reaches another where it is at most this times as large."""
 
@@ -76,14 +76,14 @@ class Comparison:
         self,
         ours: Mapping[str, Callable[[int], Array]],
         steps: int,
-        stock: Mapping[str, Sampler],
+        others: Mapping[str, Sampler],
     ) -> list[Case]:
-        """Return the cases of our samplers, and of stock ones with as few steps as equal them.
+        """Return the cases of our samplers, and of others with as few steps as equal the first.
 
         Args:
-            ours: Maps a seed to images; the first one is what the others are compared with.
+            ours: Maps a seed to images.
             steps: With so many steps.
-            stock: Maps steps and a seed to images.
+            others: Maps steps and a seed to images.
         """
         wanted = self._mean(next(iter(ours.values())))
         notes = {
@@ -92,7 +92,7 @@ class Comparison:
         contenders: dict[str, Callable[[], Array]] = {
             name: partial(call, 0) for name, call in ours.items()
         }
-        for name, sampler in stock.items():
+        for name, sampler in others.items():
             enough, distance = self._enough(sampler, wanted)
             contenders[name] = partial(sampler, enough, 0)
             reached = "" if distance <= TOLERANCE * wanted else ", never as near"

@@ -31,7 +31,7 @@ def test_every_benchmark_runs_and_measures_more_than_one_case(name: str) -> None
     fix_threads(1)
     cases: list[Case] = import_module(BENCHMARKS[name]).measure(quick=True)
 
-    assert len(cases) >= 3
+    assert len(cases) >= 2
     assert len({case.name for case in cases}) == len(cases)
     assert all(case.seconds >= 0 for case in cases)
     assert cases[0].seconds > 0
