@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from activesynth.domain.dataset_access import load_split, load_synthetic
-from activesynth.domain.documents import DatasetManifest, Plan, WeaknessProfile
+from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Annotation, IterationRef
 from activesynth.errors import ConfigurationError, ConflictError, WaitingForPeople
@@ -63,26 +63,6 @@ def test_running_again_under_the_same_key_changes_nothing(platform: Platform) ->
 
     assert again == str(turn.ref)
     assert platform.lineage.campaign("plane") == before
-
-
-def test_the_parts_of_the_plan_sum_exactly_to_the_growth(platform: Platform) -> None:
-    (turn,) = start(platform)
-
-    plan = turn.artifacts.document(turn.step("plan").artifacts["plan"], Plan)
-
-    labelled = len(load_split(platform.objects, turn.manifest, "train"))
-    assert plan.budget == round(0.4 * labelled)
-    assert sum(item.count for item in plan.items) == plan.budget
-
-
-def test_a_plan_is_held_to_the_kinds_of_weakness_that_it_is_for(platform: Platform) -> None:
-    (turn,) = start(platform, plan={"kinds": ["class"]})
-
-    profile = turn.artifacts.document(turn.step("diagnose").artifacts["profile"], WeaknessProfile)
-    plan = turn.artifacts.document(turn.step("plan").artifacts["plan"], Plan)
-
-    assert {weakness.kind for weakness in profile.weaknesses} == {"corruption"}
-    assert (plan.budget, plan.items) == (0, ())
 
 
 def test_every_arm_sees_the_bought_labels_and_branches_have_equal_size(platform: Platform) -> None:
