@@ -47,7 +47,6 @@ from activesynth.steps.retrain import retrain
 from activesynth.steps.screen import screen
 from activesynth.steps.select import select
 from activesynth.steps.train import train
-from activesynth.steps.turn import open_turn
 from damage_laboratory import Blob, Laboratory, card_of
 
 Use = Callable[[Platform, Blob, Laboratory], object]
@@ -202,12 +201,6 @@ def _suspects(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     suspects(lab.campaign, platform, iteration=blob.iteration)
 
 
-def _read(platform: Platform, blob: Blob, lab: Laboratory) -> None:
-    # Kept for people: no step of ours reads it, whoever does goes through the same door.
-    turn = open_turn(_ref(blob, lab), platform)
-    turn.artifacts.arrays(turn.step("evaluate").artifacts["probs"])
-
-
 _USES: dict[str, Use] = {
     "encoder": _on(train),
     "judge": _on(train),
@@ -223,13 +216,14 @@ _USES: dict[str, Use] = {
     "integrate": _on(integrate),
     "retrain": _retrain,
     "evaluate": _on(evaluate),
+    "audit": _on(evaluate),  # `evaluate` is remembered, and what follows it in its task is done
+    "watch": _on(evaluate),
     "promote": _on(promote),
     "commit": _on(promote),  # the score is remembered, and its decision read and committed
     "export": _export,
     "export model": _export_model,
     "refresh": _refresh,
     "report": _report,
-    "read": _read,
     "profile": _profile,
     "suspects": _suspects,
 }
@@ -251,8 +245,8 @@ _CONSUMERS: dict[str, tuple[str, ...]] = {
     "shard of quarantine": ("refresh",),
     "encoder/encoder": ("embed", "codebook", "retrain", "export model"),
     "encoder/encoder.tensors": ("embed", "codebook", "retrain"),
-    "judge/judge": ("screen", "select", "export model"),
-    "judge/judge.tensors": ("screen", "select"),
+    "judge/judge": ("screen", "select", "watch", "export model"),
+    "judge/judge.tensors": ("screen", "select", "watch"),
     "train/encoder": ("embed", "codebook", "retrain"),
     "train/model": ("diagnose", "retrain", "select", "promote", "export model"),
     "train/model.tensors": ("diagnose", "retrain", "select", "promote", "export model"),
@@ -273,20 +267,23 @@ _CONSUMERS: dict[str, tuple[str, ...]] = {
     "generate/untargeted": ("screen",),
     "screen/targeted.samples": ("select", "annotate", "integrate", "commit"),
     "screen/targeted.verdicts": ("select", "integrate", "commit"),
-    "screen/untargeted.samples": ("select", "integrate", "commit"),
+    "screen/untargeted.samples": ("select", "integrate", "watch", "commit"),
     "screen/untargeted.verdicts": ("select", "integrate", "commit"),
     "select/selection": ("annotate", "integrate"),
     "select/suspects": ("suspects",),
     "select/predictions": ("annotate",),
     "annotate/answers": ("integrate", "commit"),
-    "integrate/targeted": ("retrain", "evaluate", "commit", "export"),
-    "integrate/random": ("retrain", "commit", "export"),
+    "integrate/targeted": ("retrain", "evaluate", "audit", "commit", "export"),
+    "integrate/random": ("retrain", "watch", "commit", "export"),
     "integrate/labels_only": ("commit", "export"),
     "integrate/real": ("export",),
     "integrate/reweighted": ("export",),
     "retrain/model": _MODEL,
     "retrain/model.tensors": _MODEL,
-    "evaluate/metrics": ("commit",),
-    "evaluate/probs": ("read",),
+    "evaluate/metrics": ("watch", "commit"),
+    "evaluate/probs": ("watch",),
+    "audit/metrics": ("commit",),
+    "watch/alarms": ("promote",),
+    "watch/metrics": ("commit",),
     "promote/decision": ("commit",),
 }
