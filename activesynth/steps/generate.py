@@ -18,7 +18,7 @@ from activesynth.steps.steering import Steering, pick_anchors, steer, steering_s
 from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.requests import Order, candidates, expand, untargeted
 
-STEP = Step("generate", version=3)
+STEP = Step("generate", version=4)
 ARMS = ("targeted", "untargeted")
 MAX_SHARDS = 256
 """Tasks that one step is mapped over at most; Airflow refuses more than 1024."""

@@ -25,7 +25,7 @@ from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.allocation import largest_remainder
 from activesynth.targeting.weighting import is_plateau, synthetic_weights
 
-STEP = Step("integrate", version=3)
+STEP = Step("integrate", version=4)
 REAL_FLOOR = 0.5
 KEPT = ("static", "chameleon")
 """Further arms that keep a synthetic branch of their own, beside `targeted` and `random`."""
@@ -205,7 +205,7 @@ def _fresh(
             relabelled.get(sample, int(y))
             for sample, y in zip(chosen.ids.tolist(), chosen.y.tolist(), strict=True)
         ]
-        quality = chosen.columns["confidence"] * verdicts["label_probability"][kept]
+        quality = _quality(chosen, verdicts["label_probability"][kept])
         if realism_inputs(turn):
             looks, aucs[arm] = realism(turn, chosen)
             quality = quality * looks
@@ -242,13 +242,25 @@ def _chameleon(
     rows = np.sort(found.rows)
     return _weighted(
         candidates.take(rows),
-        candidates.columns["confidence"][rows] * verdicts["label_probability"][rows],
+        _quality(candidates.take(rows), verdicts["label_probability"][rows]),
         verdicts["nearest"][rows],
         {},
         plateau,
         sum(ref.rows for ref in labelled),
         turn.config.training.real_share,
     )
+
+
+def _quality(rows: SampleSet, label_probability: Array) -> Array:
+    """Return how far each row and its label are to be trusted, ``(m,)`` in ``[0, 1]``.
+
+    A transformed real row has its anchor's label, so no verifier's doubt counts against it: by that
+    doubt the harshest copies would weigh least. It counts as the middle one of the invented rows.
+    """
+    quality: Array = rows.columns["confidence"] * label_probability
+    invented = rows.columns["perturbation"] == ""
+    middle = float(np.median(quality[invented])) if invented.any() else 1.0
+    return np.where(invented, quality, middle)
 
 
 def _cut(rows: SampleSet, ids: list[str], count: int) -> list[str]:

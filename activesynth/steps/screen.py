@@ -25,7 +25,7 @@ from activesynth.uncertainty.scores import (
     predictive_entropy,
 )
 
-STEP = Step("screen")
+STEP = Step("screen", version=2)
 
 
 def screen(iteration_id: str, platform: Platform) -> StepRecord:
@@ -127,8 +127,9 @@ def _verdicts(
     draws = predictor.draws(rows.x, passes=passes, seed=seed)
     entropy = predictive_entropy(draws)
     label_probability = verifier.predict_proba(rows.x)[np.arange(len(rows)), rows.y]
-    # A transformed real row is near its anchor on purpose and off the manifold on purpose:
-    # the distance and confidence limits are for invented rows.
+    # A transformed real row is near its anchor on purpose and off the manifold on purpose, and has
+    # its anchor's label: the limits are for invented rows. A verifier that had a say in the label
+    # would throw out just the copies that nothing recognises yet.
     transformed = rows.columns["perturbation"] != ""
     safe = (limits.max_distance + limits.duplicate_distance) / 2
     accepted, reason = apply_limits(
@@ -136,7 +137,7 @@ def _verdicts(
         distances=np.where(transformed, safe, distance),
         confidence=np.where(transformed, 1.0, rows.columns["confidence"]),
         entropy=np.where(transformed, np.inf, entropy),
-        label_probability=label_probability,
+        label_probability=np.where(transformed, 1.0, label_probability),
     )
     return {
         "accepted": accepted,

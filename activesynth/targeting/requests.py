@@ -68,9 +68,10 @@ def expand(
 
     A class weakness fixes the label; a cluster weakness the cluster; an uncertain region asks
     for level 2; a corruption for its name with severities from half the profile's to the
-    harshest; a slice of attributes for the clusters its errors lie in, since no generator knows
-    attributes. A declared weakness is treated as what was declared, and what is planned for
-    everywhere asks for all classes evenly. Labels that are not fixed follow the weakness's
+    harshest, and for all classes evenly: a corruption that is seen with few classes only becomes
+    a cue for them; a slice of attributes for the clusters its errors lie in, since no generator
+    knows attributes. A declared weakness is treated as what was declared, and what is planned for
+    everywhere asks for all classes evenly. Other labels that are not fixed follow the weakness's
     ``class_share``. A class without a single training row is left out, since no generator could
     have learnt it: a class weakness of such a class yields no candidates, and the shortfall shows
     in the selection.
@@ -134,7 +135,7 @@ def _order(
     if weakness.target_kind == "class":
         return _fill(_of_class(weakness, count, classes, seen), weakness.id)
     shares = _shares(weakness.class_share, classes) * seen
-    if not shares.any():
+    if weakness.target_kind == "corruption" or not shares.any():
         shares = seen if seen.any() else np.ones(classes)
     labels = rng.permutation(np.repeat(np.arange(classes), largest_remainder(shares, count)))
     if weakness.target_kind == "uncertain":

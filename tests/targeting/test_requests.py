@@ -128,6 +128,12 @@ def test_severities_stay_in_their_range_and_cover_it_where_nothing_is_known() ->
     assert unknown.severities.max() > 0.8
 
 
+def test_a_corruption_asks_for_all_classes_alike_wherever_its_errors_lie() -> None:
+    weakness = make_weakness("w", "corruption", "blur", severity=0.5, class_share={1: 1.0})
+
+    assert np.bincount(order_for(weakness).labels).tolist() == [10, 10, 10, 10]
+
+
 def test_classes_without_a_training_row_are_not_asked_for() -> None:
     seen = np.array([50, 0, 20, 10])
     order = order_for(make_weakness("w", "uncertain", "u", class_share={1: 0.5, 2: 0.5}), seen=seen)
