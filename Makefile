@@ -53,8 +53,9 @@ types: $(VENV)/.development
 imports: $(VENV)/.development
 	@PYTHONPATH=plugins $(BIN)/lint-imports --no-logo
 
+# One thread each: the processes fill the cores, and threads of their own would wait for each other.
 unit: $(VENV)/.development
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 bench: $(VENV)/.development ## Measure where the time goes
 	@$(BIN)/python -m benchmarks
