@@ -142,7 +142,9 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "figures": {
             "claims": [claims_figure(analysis.outcomes)],
             "frontier": _frontier(registered, analysis, metrics[0]),
-            "seeds": [_seeds(found) for found in analysis.outcomes],
+            "seeds": [
+                _seeds(found, analysis.seeds, unit_of(registered)) for found in analysis.outcomes
+            ],
         },
     }
 
@@ -256,15 +258,17 @@ def _means(
     return points
 
 
-def _seeds(found: Outcome) -> dict[str, Any]:
+def _seeds(found: Outcome, seeds: Sequence[int], unit: str) -> dict[str, Any]:
     title = f"{found.claim.better} - {found.claim.than}, {found.claim.metric}".replace("_", " ")
     trace = {
         "type": "bar",
-        "x": [f"seed {number + 1}" for number in range(len(found.by_seed))],
+        "x": [str(seed) for seed in seeds],
         "y": [100 * value for value in found.by_seed],
         "marker": {"color": COLOURS[0] if found.is_primary else COLOURS[2]},
     }
-    return {"data": [trace], "layout": _layout(f"{escape(title)}, points")}
+    layout = _layout(f"{escape(title)}, points")
+    layout["xaxis"] = {"type": "category", "title": {"text": unit}}
+    return {"data": [trace], "layout": layout}
 
 
 def _layout(title: str) -> dict[str, Any]:
