@@ -144,7 +144,7 @@ def final_words(final: FinalTest) -> Sequence[str]:
     model = (
         "the head's model"
         if final.compared.is_promoted
-        else "the model that the last iteration started from (the gate refused the new one, and "
+        else "the model that the last iteration started from (the new one was not promoted, and "
         "the next iteration trains another on the kept labels)"
     )
     head = final.scores[HEAD][final.metric]
