@@ -128,6 +128,8 @@ def test_what_was_scored_is_what_the_models_say(platform: Platform) -> None:
         == ("many", "real", 1, "clean_accuracy")
     )
     assert value == pytest.approx((arrays["1.real.predicted"] == rows.y).mean())
+    shifted = {row.arm for row in scores if row.metric == "shifted_accuracy"}
+    assert shifted == {"real", "targeted"}  # the arms that somebody is compared with
 
 
 def test_seeds_share_the_test_rows_and_none_trains_on_them(platform: Platform) -> None:
