@@ -73,7 +73,7 @@ def model(
         chosen = digest or platform.lineage.campaign(campaign).head_model
         if chosen is None:
             raise ConfigurationError(
-                f"campaign {campaign!r} has no promoted model now: its last iteration promoted none. "
+                f"campaign {campaign!r} has no promoted model: its last iteration promoted none. "
                 f"`activesynth show models {campaign} --json` lists others; name one with --model.",
                 reason="no_model",
                 field="model",
