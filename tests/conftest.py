@@ -22,6 +22,24 @@ settings.load_profile("unhurried")
 
 pytest_plugins = ["embedded_fixtures", "no_skips"]
 
+# What takes minutes comes first, so that no process is left alone with it at the end.
+LONGEST = (
+    "orchestration/test_feedback_runs",
+    "faults/test_faults",
+    "faults/test_kills",
+    "outside/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort files by how long they take, as far as it matters; within a file nothing moves."""
+    items.sort(
+        key=lambda item: next(
+            (place for place, part in enumerate(LONGEST) if part in item.path.as_posix()),
+            len(LONGEST),
+        )
+    )
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:

@@ -151,7 +151,7 @@ def test_after_a_refusal_the_model_that_it_started_from_is_scored(plane: Platfor
     [base] = [row["digest"] for row in plane.reader.models("plane") if row["role"] == "base"]
     assert record.head_model is None
     assert final.compared.models["head"] == (base,)
-    assert "the gate refused" in final_words(final)[0]
+    assert "the new one was not promoted" in final_words(final)[0]
 
 
 def test_the_page_and_the_terminal_say_how_often_test_was_read(

@@ -66,9 +66,9 @@ class Size:
 
 
 SIZES = {
-    "kills": Size(1000, 48, 16, 12),
-    "zombies": Size(100, 10, 4, 4),
-    "deliveries": Size(200, 24, 12, 24),
+    "kills": Size(1000, 48, 8, 12),
+    "zombies": Size(100, 10, 2, 4),
+    "deliveries": Size(200, 24, 6, 24),
     "racers": Size(2 * COMMITS, 2 * COMMITS, COMMITS, COMMITS, workers=1),
     "crashes": Size(200, 200, 40, 40, workers=1),
     # Its cases wait for answers most of the time.

@@ -22,6 +22,8 @@ from activesynth.steps.turn import Turn, open_turn
 from toy_plane import PlaneGenerator, plane_config, plane_platform
 
 PROMOTE: dict[str, Any] = {"gate": {"margin": 1.0, "guarded": {}}}
+# Two dimensions are so full that some synthetic rows lie near guarded ones by chance.
+CROWDED = {"guarded_copies": 0.3}
 ALL = {"run": ["robustness", "attack", "fidelity", "memorisation"], "dimensions": 2}
 
 
@@ -73,7 +75,7 @@ def alarms(platform: Platform, iteration: int) -> dict[str, float]:
 
 
 def test_a_clean_iteration_is_audited_and_raises_no_alarm(platform: Platform) -> None:
-    start(platform, iterations=2, **PROMOTE, audits={"dimensions": 2})
+    start(platform, iterations=2, **PROMOTE, audits={"dimensions": 2}, sentinels=CROWDED)
 
     for iteration in (0, 1):
         assert set(alarms(platform, iteration).values()) == {0.0}
@@ -135,7 +137,8 @@ def test_a_generator_that_collapses_raises_the_alarm(platform: Platform) -> None
 def test_an_alarm_is_a_reason_at_the_gate_and_refuses_only_where_it_blocks(
     platform: Platform, blocking: list[str]
 ) -> None:
-    ingest(plane_config(**PROMOTE, sentinels={"test_reads": 1, "blocking": blocking}), platform)
+    sentinels = {**CROWDED, "test_reads": 1, "blocking": blocking}
+    ingest(plane_config(**PROMOTE, sentinels=sentinels), platform)
     for look in ("one report", "another"):
         platform.lineage.count_split_read("plane", "test", look, None)
     (iteration,) = run(platform, conf={"campaign": "plane", "iterations": 1})
