@@ -205,7 +205,7 @@ def _score(
         terms = RecallTerms.of(rows.y, predicted, classes)
         values |= recall_scores(terms)
         arrays[f"{iteration}.{arm}.predicted"] = predicted.astype(np.int32)
-        # Thirty times the work of all else here: not for arms that nobody is compared with.
+        # Kinds times severities as much work as all else: not for arms nobody is compared with.
         if shifted and arm in compared:
             hits = _hits(models, shifted, rows.y)
             arrays[f"{iteration}.{arm}.hits"] = hits
