@@ -36,8 +36,6 @@ from benchmarks.planted.worlds import (
 
 TURNS = 2
 """Iterations between the first diagnosis and the last."""
-AGAIN_SEEDS = 5
-"""Seeds whose closed corruption is planted again."""
 
 Plant = Callable[[Pictures, int], World]
 TARGETS: tuple[Plant, ...] = (corrupted, mislabelled)
@@ -133,7 +131,7 @@ def follow(
     """Run the loop on a world until what was planted is closed, for ``turns`` at most.
 
     The steps are those of any run, and the last iteration is left once it has diagnosed: what it
-    would make has no diagnosis any more. A closed corruption of the first seeds is planted again.
+    would make has no diagnosis any more. A closed corruption that can be harsher is planted again.
     """
     name = f"{world.kind.replace(' ', '-')}-{strategy}-{seed}"
     more: Sections = BLIND if strategy == "random" else {}
@@ -149,7 +147,7 @@ def follow(
             break
         iterate(str(turn.ref), platform)
     again = ""
-    if world.again and seed < AGAIN_SEEDS and reports and reports[-1].state == "closed":
+    if world.again and reports and reports[-1].state == "closed":
         iterate(str(turn.ref), platform)
         ingest(campaign_on(world, name, seed, folder, world.again), platform)
         _, profile = _diagnosed(name, platform)

@@ -11,23 +11,23 @@ import numpy as np
 
 from activesynth.config.campaign import CampaignConfig, parse_campaign, read_campaign
 from activesynth.domain.canonical import Array, content_id
-from benchmarks.planted.data import CORRUPTIONS, PARAMETERS, SEVERITIES, Pictures
+from benchmarks.planted.data import PARAMETERS, SEVERITIES, Pictures
 from benchmarks.planted.looking import MILD
 from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, upside_down
 
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "digits.yaml"
-PLANTED_AT = {
-    "blur": 1.0,
-    "noise": 0.66,
-    "rotation": 0.4,
-    "occlusion": 0.5,
-    "shadow": 0.66,
-    "contrast": 1.0,
-}
-"""How harsh the world is: enough to be found, and what a model that was shown it can learn."""
+PLANTED_AT = {"blur": 0.75, "rotation": 0.4, "shadow": 0.7, "contrast": 0.9}
+"""How harsh the world is: a model loses about 10 points, and hardly any once it was shown it.
+
+Noise and occlusion are left out: on pictures of 8 x 8 they hide what a model would need.
+"""
+HARSHER = {"rotation": 1.0}
+"""What is too harsh even for a model that was shown it, to plant again what was closed."""
 MILDLY = [round(MILD * severity, 3) for severity in SEVERITIES]
 """How harsh it is where no corruption is planted, as in the search."""
-WRONG_SHARE, RECHECKS = 0.45, 150
+ACCEPTED = 0.05
+"""What a campaign that is after robustness lets clean pictures cost: no more than a weakness."""
+WRONG_SHARE, RECHECKS = 0.45, 250
 GROUP_SHARE, LABELLED, LABELS = 0.2, 100, 40
 Sections = Mapping[str, Mapping[str, Any]]
 BLIND: Sections = {
@@ -55,17 +55,21 @@ class World:
 
 
 def corrupted(pictures: Pictures, seed: int) -> World:
-    """Try one corruption of the six, by seed, that no training picture shows."""
-    name = CORRUPTIONS[seed % len(CORRUPTIONS)]
-    severity = PLANTED_AT[name]
+    """Try one corruption of the four, by seed, that no training picture shows."""
+    name, severity = list(PLANTED_AT.items())[seed % len(PLANTED_AT)]
     sections: Sections = {
         "splits": _splits(train=0.3, guide=0.4, judge=0.1, gate=0.2),
         "diagnosis": {"corruptions": [name], "severities": [severity]},
-        "plan": {"growth": 2.0, "corruption_share": 1.0, "oversample": 3.0},
+        "plan": {"growth": 4.0, "corruption_share": 1.0, "kinds": ["corruption"]},
+        "training": {"real_share": 0.5},
         "selection": {"labels": 0},
+        "gate": {"margin": ACCEPTED, "guarded": {"macro_f1": ACCEPTED}},
+        "trainer": {
+            "parameters": PARAMETERS.model_copy(update={"steps": 400}).model_dump(mode="json")
+        },
     }
-    harsher: Sections = {"diagnosis": {"severities": [1.0]}} if severity < 1.0 else {}
-    return World("corruption", pictures, f"corruption:{name}", sections, again=harsher)
+    again: Sections = {"diagnosis": {"severities": [HARSHER[name]]}} if name in HARSHER else {}
+    return World("corruption", pictures, f"corruption:{name}", sections, again=again)
 
 
 def mislabelled(pictures: Pictures, seed: int) -> World:

@@ -77,7 +77,7 @@ def small(world: World) -> World:
 
 
 def test_the_loop_is_followed_from_the_first_diagnosis_until_it_closes_or_ends() -> None:
-    rotation = 2
+    rotation = 1
     world = small(corrupted(digits(), rotation))
 
     with temporary_platform() as (platform, folder):

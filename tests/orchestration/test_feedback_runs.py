@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("feedback")
     campaigns = folder / "campaigns"
     write_campaign(campaigns, "twice")
-    write_campaign(campaigns, "killed")
     write_campaign(campaigns, "rival", **NO_VERSION)
     write_campaign(campaigns, "pair", **NO_VERSION)
     write_campaign(campaigns, "asked", annotation={"annotator": "people"})
@@ -157,53 +156,98 @@ ARTIFACTS = (
     "select iteration, name, shard, key, value from activesynth.steps, jsonb_each_text(artifacts)"
     " where campaign = %s order by 1, 2, 3, 4"
 )
+ITERATIONS = (
+    "select number, state, fence from activesynth.iterations where campaign = %s order by 1"
+)
+DOUBLED = (
+    "select iteration, arm, split, slice, name, seed from activesynth.metrics "
+    "where campaign = %s group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
+)
 VERSIONS = "select digest, parent from activesynth.dataset_versions where campaign = %s order by 1"
 
 
-def test_airflow_and_the_plain_driver_give_equal_addresses(
+def test_a_run_whose_parts_are_killed_leaves_the_addresses_of_the_plain_driver(
     running: Running, tmp_path: Path
 ) -> None:
     running.start("twice", "twice__it0", iterations=2)
+    running.wait_until(lambda: running.states("twice__it0").get("train") == "running")
+    os.kill(task_process(running), signal.SIGKILL)
+    running.wait_until(lambda: running.states("twice__it0").get("embed") == "success")
+    for part in ("scheduler", "postgres"):
+        kill_part(running, part)
+        running.platform.up(lambda _: None, migrate=upgrade)
+    # Between the commit of an iteration and the trigger of the next run.
+    running.wait_until(lambda: running.states("twice__it0").get("decide") == "success")
+    kill_part(running, "scheduler")
+    running.platform.up(lambda _: None, migrate=upgrade)
     first = running.client.wait_for_run(DAG, "twice__it0", seconds=300)
     second = running.client.wait_for_run(DAG, "twice__it1", seconds=300)
-    plain = EmbeddedPlatform(tmp_path / "plain", ROOT)
+
+    assert (first, second) == ("success", "success")
+    assert running.rows(ITERATIONS, "twice") == [(0, "committed", 1), (1, "committed", 1)]
+    assert running.rows(DOUBLED, "twice") == []
+    told = [run for run in running.told("activesynth://versions") if run.startswith("twice")]
+    assert told == ["twice__it0", "twice__it1"]
+    scheduled = running.rows(ARTIFACTS, "twice")
+    assert {row[0] for row in scheduled} == {0, 1}
+    assert len(scheduled) > 80
+    with plain_run(tmp_path / "plain", "twice", 2) as url:
+        assert scheduled == rows_of(url, ARTIFACTS, "twice")
+        assert running.rows(VERSIONS, "twice") == rows_of(url, VERSIONS, "twice")
+
+
+@contextmanager
+def plain_run(home: Path, campaign: str, iterations: int) -> Iterator[str]:
+    """Run a campaign without Airflow; give the address of its database."""
+    plain = EmbeddedPlatform(home, ROOT)
     try:
         url = str(plain.up(lambda _: None, with_airflow=False, migrate=upgrade).database_url)
+        command = [sys.executable, "-m", "activesynth.cli", "run", campaign]
         subprocess.run(
-            [sys.executable, "-m", "activesynth.cli", "run", "twice", "--iterations", "2"],
+            [*command, "--iterations", str(iterations)],
             env={**os.environ, **plain.environment()},
             cwd=ROOT,
             check=True,
             capture_output=True,
         )
-
-        assert (first, second) == ("success", "success")
-        scheduled = running.rows(ARTIFACTS, "twice")
-        assert {row[0] for row in scheduled} == {0, 1}
-        assert len(scheduled) > 80
-        assert scheduled == rows_of(url, ARTIFACTS, "twice")
-        assert running.rows(VERSIONS, "twice") == rows_of(url, VERSIONS, "twice")
-        told = [run for run in running.told("activesynth://versions") if run.startswith("twice")]
-        assert told == ["twice__it0", "twice__it1"]
+        yield url
     finally:
         plain.down()
 
 
-def has_run_once(running: Running) -> None:
-    """Where a test is run alone, run what the test before it has left."""
-    committed = "select number from activesynth.iterations where campaign = 'twice' and state = %s"
-    if not running.rows(committed, "committed"):
+def kill_part(running: Running, part: str) -> None:
+    """Kill one part and wait until it is gone, or `up` might still see it run."""
+    os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
+    running.wait_until(lambda: running.platform.status().parts[part] is None)
+
+
+def task_process(running: Running) -> int:
+    """Return the process that runs a task: the youngest one in the scheduler's session."""
+    leader = running.platform.status().parts["scheduler"]
+    found = [p for p in processes.running() if p.session == leader and p.pid != leader]
+    assert found
+    return max(found, key=lambda process: process.started).pid
+
+
+def has_run(running: Running) -> str:
+    """Return the last run of `twice`; where a test is run alone, run what the first has left."""
+    committed = (
+        "select max(number) from activesynth.iterations where campaign = 'twice' and state = %s"
+    )
+    ((number,),) = running.rows(committed, "committed")
+    if number is None:
         running.start("twice", "twice__it0")
         running.client.wait_for_run(DAG, "twice__it0", seconds=300)
+    return f"twice__it{number or 0}"
 
 
 def test_the_time_of_a_run_is_accounted_for(running: Running) -> None:
-    has_run_once(running)
-    tasks = running.client.task_instances(DAG, "twice__it0")
+    last = has_run(running)
+    tasks = running.client.task_instances(DAG, last)
     working = sum(task.seconds or 0.0 for task in tasks)
 
     whole, inside, around, idle = accounted(
-        "twice", "twice__it0", running.platform.status(), seconds=10_000.0
+        "twice", last, running.platform.status(), seconds=10_000.0
     )
 
     assert whole.seconds == 10_000.0
@@ -240,7 +284,7 @@ def test_an_experiment_runs_its_cells_as_mapped_tasks_and_says_what_holds(runnin
 
 
 def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: Running) -> None:
-    has_run_once(running)
+    has_run(running)
     before = running.rows("select * from activesynth.iterations where campaign = 'twice'")
 
     running.client.wait_for_dag("diagnose")
@@ -256,48 +300,6 @@ def test_a_diagnosis_on_demand_is_kept_once_though_its_run_is_cleared(running: R
     assert running.rows("select * from activesynth.iterations where campaign = 'twice'") == before
     guarded = "select count(*) from activesynth.split_reads where campaign = 'twice'"
     assert running.rows(guarded) == [(len(before),)]
-
-
-def test_a_run_survives_the_kill_of_a_task_the_scheduler_and_postgres(running: Running) -> None:
-    running.start("killed", "killed__it0", iterations=2)
-
-    running.wait_until(lambda: running.states("killed__it0").get("train") == "running")
-    os.kill(task_process(running), signal.SIGKILL)
-    running.wait_until(lambda: running.states("killed__it0").get("embed") == "success")
-    for part in ("scheduler", "postgres"):
-        kill_part(running, part)
-        running.platform.up(lambda _: None, migrate=upgrade)
-    # Between the commit of an iteration and the trigger of the next run.
-    running.wait_until(lambda: running.states("killed__it0").get("decide") == "success")
-    kill_part(running, "scheduler")
-    running.platform.up(lambda _: None, migrate=upgrade)
-    first = running.client.wait_for_run(DAG, "killed__it0", seconds=300)
-    second = running.client.wait_for_run(DAG, "killed__it1", seconds=300)
-
-    assert (first, second) == ("success", "success")
-    assert running.rows(
-        "select number, state, fence from activesynth.iterations where campaign = 'killed' "
-        "order by 1"
-    ) == [(0, "committed", 1), (1, "committed", 1)]
-    doubled = running.rows(
-        "select iteration, arm, split, slice, name, seed from activesynth.metrics "
-        "where campaign = 'killed' group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
-    )
-    assert doubled == []
-
-
-def kill_part(running: Running, part: str) -> None:
-    """Kill one part and wait until it is gone, or `up` might still see it run."""
-    os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
-    running.wait_until(lambda: running.platform.status().parts[part] is None)
-
-
-def task_process(running: Running) -> int:
-    """Return the process that runs a task: the youngest one in the scheduler's session."""
-    leader = running.platform.status().parts["scheduler"]
-    found = [p for p in processes.running() if p.session == leader and p.pid != leader]
-    assert found
-    return max(found, key=lambda process: process.started).pid
 
 
 def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
