@@ -3,8 +3,8 @@
 Ours stand here. Whoever offers parts in another package names a module in the environment variable
 ``ACTIVESYNTH_CONTRACT`` and has the suites run over theirs as well; it holds, as far as wanted,
 ``GENERATORS``, ``TRAINERS`` and ``CORRUPTIONS`` (name to parameters of a quick fit),
-``PERTURBATIONS`` (names that its generators take) and ``rows()``, which returns labelled
-``GeneratorData``.
+``PERTURBATIONS`` (names that its generators take), ``TRANSFORMING`` (generators that invent
+nothing) and ``rows()``, which returns labelled ``GeneratorData``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from activesynth.bootstrap import catalog
 from activesynth.domain.exchange import GeneratorData
+from activesynth.domain.registry import Row
 from activesynth.generation.registry import GENERATORS
 from activesynth.models.registry import TRAINERS
 from activesynth.perturbations.registry import CORRUPTIONS
@@ -33,7 +34,7 @@ class Case:
     """A part by name with parameters of a quick fit, and the rows it works on.
 
     ``prepare`` makes what a part needs on disk, when a test first asks, and returns the parameters
-    that name it.
+    that name it. What ``only_transforms`` real rows has nothing to steer.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Case:
     parameters: dict[str, Any] = field(default_factory=dict)
     perturbations: tuple[str, ...] = ("noise", "rotation", "occlusion")
     prepare: Callable[[], dict[str, Any]] = dict
+    only_transforms: bool = False
 
     def create(self) -> Any:
         """Build the part."""
@@ -70,11 +72,19 @@ def _ours(kind: str) -> list[Case]:
             kind,
             name,
             digits,
-            {} if row.parameters is None else {"steps": 40} | CHECKPOINTS.get(name, {}),
+            _quick(row) | CHECKPOINTS.get(name, {}),
             prepare=PREPARED.get(name, dict),
+            only_transforms=name == "corruption",
         )
         for name, row in GENERATORS.items()
     ]
+
+
+def _quick(row: Row) -> dict[str, Any]:
+    """Return few steps where a part has a number of steps."""
+    module, _, model = (row.parameters or ":").partition(":")
+    fields = getattr(import_module(module), model).model_fields if module else {}
+    return {"steps": 40} if "steps" in fields else {}
 
 
 def _theirs(kind: str) -> list[Case]:
@@ -83,6 +93,13 @@ def _theirs(kind: str) -> list[Case]:
         return []
     found = import_module(module)
     return [
-        Case(kind, name, cache(found.rows), parameters, getattr(found, "PERTURBATIONS", ("",)))
+        Case(
+            kind,
+            name,
+            cache(found.rows),
+            parameters,
+            getattr(found, "PERTURBATIONS", ("",)),
+            only_transforms=name in getattr(found, "TRANSFORMING", ()),
+        )
         for name, parameters in getattr(found, f"{kind.upper()}S", {}).items()
     ]

@@ -107,6 +107,7 @@ def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, 
     from activesynth.experiments.words import interval
 
     over = f"over `{summary.control}` in {summary.metric}"
+    on_guide, on_gate = summary.lift_names
     why_not = ", ".join(
         f"{count} {reason.replace('_', ' ')}" for reason, count in turn.rejected.items()
     )
@@ -119,8 +120,8 @@ def _facts(summary: CampaignSummary, turn: IterationSummary) -> list[tuple[str, 
         ("accepted", f"{turn.accepted} targeted, {turn.control_accepted} for control"),
         ("cost of a row", _cost(turn)),
         ("why not", why_not.replace("_", " ") or "-"),
-        ("lift on guide", f"{interval(turn.lift)} {over}" if turn.lift else "-"),
-        ("lift on gate", f"{interval(turn.gate_lift)} {over}" if turn.gate_lift else "-"),
+        (on_guide, f"{interval(turn.lift)} {over}" if turn.lift else "-"),
+        (on_gate, f"{interval(turn.gate_lift)} {over}" if turn.gate_lift else "-"),
         ("|U_tau| / n", interval(turn.uncertain_share) if turn.uncertain_share else "-"),
         ("D / ln C", interval(turn.evenness) if turn.evenness else "-"),
         ("weaknesses opened", ", ".join(turn.opened) or "-"),

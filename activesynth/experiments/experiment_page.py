@@ -49,7 +49,8 @@ on {{ split }}. {{ tail }}</p>
 
 <section><h2>What it cost</h2>
 <p class="soft">The frontier: score against labels, synthetic rows and seconds spent so far, after
-each iteration; mean over seeds. Seconds are those of the whole campaign, all of its arms.</p>
+each iteration; mean over seeds. Seconds are those of the whole campaign, all of its arms. What is
+the same for all is not drawn.</p>
 <div class="pair">{{ plot("frontier") }}</div></section>
 
 <section><h2>By seed</h2><div class="pair">{{ plot("seeds") }}</div></section>
@@ -141,7 +142,7 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "table": table,
         "figures": {
             "claims": [claims_figure(analysis.outcomes)],
-            "frontier": _frontier(registered, analysis, metrics[0]),
+            "frontier": frontier(registered, analysis, metrics[0]),
             "seeds": [
                 _seeds(found, analysis.seeds, unit_of(registered)) for found in analysis.outcomes
             ],
@@ -219,7 +220,8 @@ def claims_figure(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {"data": [trace], "layout": layout}
 
 
-def _frontier(registered: Registered, analysis: Analysis, metric: str) -> list[dict[str, Any]]:
+def frontier(registered: Registered, analysis: Analysis, metric: str) -> list[dict[str, Any]]:
+    """Return a figure of a metric against each kind of expense that is not the same for all."""
     config, figures = registered.config, []
     for what in SPENT:
         traces = []
@@ -236,6 +238,8 @@ def _frontier(registered: Registered, analysis: Analysis, metric: str) -> list[d
                         "line": {"color": COLOURS[number % len(COLOURS)]},
                     }
                 )
+        if len({x for trace in traces for x in trace["x"]}) < 2:
+            continue
         layout = _layout(f"{metric} against {what}".replace("_", " "))
         layout["xaxis"]["title"] = {"text": what}
         figures.append({"data": traces, "layout": layout})

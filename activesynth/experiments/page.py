@@ -141,7 +141,8 @@ from committed rows of the lineage database. Intervals are 95 %.</p>
 
 {% if summary.iterations %}
 <section><h2>What the gate decided</h2><div class="wide"><table>
-<tr><th>iteration</th><th>decision</th><th>reason</th><th>lift on gate</th><th>version</th></tr>
+<tr><th>iteration</th><th>decision</th><th>reason</th><th>{{ summary.lift_names[1] }}</th>
+<th>version</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>
 <td class="{{ turn.decision }}">{{ turn.decision | replace("_", " ") }}</td>
@@ -157,7 +158,7 @@ _MEASURED = """
 <section><h2>Iterations</h2><div class="wide"><table>
 <tr><th>iteration</th><th>labels</th><th>of them asked for a weakness</th><th>corrected</th>
 <th>made</th><th>accepted</th><th>seconds per row made</th>
-<th>lift on guide</th><th>uncertain share</th><th>D / ln C</th><th>weaknesses</th>
+<th>{{ summary.lift_names[0] }}</th><th>uncertain share</th><th>D / ln C</th><th>weaknesses</th>
 <th>seconds</th></tr>
 {% for turn in summary.iterations %}
 <tr><td class="number">{{ turn.number }}</td>

@@ -54,7 +54,8 @@ def lift_curve(summary: CampaignSummary) -> Figure:
         (float(turn.number), turn.lift) for turn in summary.iterations if turn.lift is not None
     ]
     traces = [_curve("lift", found, _ARM_COLOURS["targeted"])] if found else []
-    figure = _figure(f"lift in {summary.metric} over {summary.control}, on guide", traces, summary)
+    what = f"lift in {summary.metric} over {summary.control}, on guide"
+    figure = _figure(what + ("" if summary.higher_is_better else "; low is good"), traces, summary)
     figure["layout"]["shapes"] = [
         {
             **{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0},

@@ -12,6 +12,7 @@ from typing import Any
 from activesynth.config.campaign import CampaignConfig
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import Metric
 from activesynth.errors import PlatformStateError
 from activesynth.experiments import plots
 from activesynth.experiments.audit_page import attack_columns, robustness_curves
@@ -80,11 +81,13 @@ def fairness_tables(
 
 def summarise_campaign(platform: Platform, config: CampaignConfig) -> CampaignSummary:
     """Summarise a campaign under the metric and control that its config names."""
+    primary: Metric = platform.parts.create("metric", config.evaluation.metric)
     return summarise(
         platform.reader,
         config.name,
         metric=config.evaluation.metric,
         control=config.evaluation.control,
+        higher_is_better=primary.higher_is_better,
     )
 
 

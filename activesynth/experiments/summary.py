@@ -98,13 +98,23 @@ class IterationSummary:
 class CampaignSummary:
     """A campaign's committed iterations, oldest first.
 
-    ``control`` is the arm that lift is measured against and ``metric`` the primary metric.
+    ``control`` is the arm that lift is measured against and ``metric`` the primary metric;
+    ``higher_is_better`` says which way it points. Lift on guide is a plain difference, so where
+    lower is better a negative one is good; lift on gate is turned so that larger is better.
     """
 
     name: str
     metric: str
     control: str
     iterations: tuple[IterationSummary, ...]
+    higher_is_better: bool = True
+
+    @property
+    def lift_names(self) -> tuple[str, str]:
+        """What to call the lift on guide and that on gate, with the good sign if it is not +."""
+        if self.higher_is_better:
+            return "lift on guide", "lift on gate"
+        return "lift on guide (negative is good)", "lift on gate (turned: positive is good)"
 
     @property
     def shown_metrics(self) -> tuple[str, ...]:
@@ -113,7 +123,12 @@ class CampaignSummary:
 
 
 def summarise(
-    reader: LineageReader, campaign: str, *, metric: str, control: str
+    reader: LineageReader,
+    campaign: str,
+    *,
+    metric: str,
+    control: str,
+    higher_is_better: bool = True,
 ) -> CampaignSummary:
     """Read a campaign's committed rows and lay them out by iteration.
 
@@ -122,6 +137,7 @@ def summarise(
         campaign: Its name.
         metric: The primary metric, as the campaign names it.
         control: The arm that lift is measured against, as the campaign names it.
+        higher_is_better: Which way the primary metric points.
     """
     metrics = _by_iteration(reader.metrics(campaign))
     costs = _by_iteration(new_costs(reader.step_costs(campaign)))
@@ -138,7 +154,7 @@ def summarise(
         )
         for row in sorted(reader.iterations(campaign), key=lambda row: int(row["iteration"]))
     )
-    return CampaignSummary(campaign, metric, control, iterations)
+    return CampaignSummary(campaign, metric, control, iterations, higher_is_better)
 
 
 def all_samples(reader: LineageReader, campaign: str, iteration: int) -> Iterator[Row]:

@@ -62,6 +62,10 @@ def _signed(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
+def _with_sign(value: float) -> str:
+    return f"{_rounded(value):+.3f}"
+
+
 def _say_lift(
     summary: CampaignSummary, iteration: IterationSummary, gained: list[str], missing: list[str]
 ) -> None:
@@ -70,12 +74,16 @@ def _say_lift(
     if lift is None:
         missing.append(f"{where}: no lift was recorded.")
         return
-    text = f"{where}: the lift of targeted data {what} is {points(lift.value)}"
+    higher = summary.higher_is_better
+    # Where lower is better the metric need not be a share, so there are no points of it.
+    say = _signed if higher else _with_sign
+    value = points(lift.value) if higher else f"{_with_sign(lift.value)} (lower is better)"
+    text = f"{where}: the lift of targeted data {what} is {value}"
     if lift.low is not None and lift.high is not None:
-        text += f", interval {_signed(lift.low)} to {_signed(lift.high)}"
-    if lift.is_shown:
+        text += f", interval {say(lift.low)} to {say(lift.high)}"
+    if lift.is_shown if higher else lift.is_shown_negative:
         gained.append(f"{text}: shown.")
-    elif lift.is_shown_negative:
+    elif lift.is_shown_negative if higher else lift.is_shown:
         missing.append(f"{text}: targeted data did harm here.")
     elif lift.low is None:
         missing.append(f"{text}, without an interval: not shown.")
@@ -123,7 +131,8 @@ def _say_real_rows(summary: CampaignSummary, gained: list[str], missing: list[st
         f"{summary.metric} went from {interval(before)} to {interval(after)}, "
         f"with {labels} labels bought in between"
     )
-    if after.low is not None and before.high is not None and after.low > before.high:
+    better, worse = (after, before) if summary.higher_is_better else (before, after)
+    if better.low is not None and worse.high is not None and better.low > worse.high:
         gained.append(f"{text}: the intervals do not overlap.")
     else:
         missing.append(f"{text}: the intervals overlap or are missing, so no gain is shown.")

@@ -192,3 +192,23 @@ def check_column(name: str, values: Array, rows: int, size: int, lowest: int = F
             f"{name} must be in [{lowest}, {size}), got {int(np.min(values))} to "
             f"{int(np.max(values))}; compare with the classes and clusters of the fit."
         )
+
+
+def refuse_course(request: GenerationRequest, part: str) -> None:
+    """Refuse a guide, or a start from anchors, in the name of a part that can do neither.
+
+    Raises:
+        InputError: If the request carries one; reason ``cannot_guide`` or ``cannot_start``.
+    """
+    if request.guide is not None and request.guide.scale > 0.0:
+        raise InputError(
+            f"the generator {part!r} cannot be guided, and the request asks for guidance of scale "
+            f"{request.guide.scale}; use `diffusion`, or set `guidance.by` to `none`.",
+            reason="cannot_guide",
+        )
+    if request.strength is not None:
+        raise InputError(
+            f"the generator {part!r} cannot start from anchors, and the request asks for strength "
+            f"{request.strength}; use `diffusion`, or leave `guidance.strength` out.",
+            reason="cannot_start",
+        )

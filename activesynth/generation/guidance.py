@@ -19,6 +19,7 @@ from torch import Tensor
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import GenerationRequest, Guide
 from activesynth.errors import InputError, ShapeError
+from activesynth.generation.conditions import refuse_course
 from activesynth.generation.latent_model import Course, LatentModel, Shift, SteerableModel
 from activesynth.generation.latents import Latents
 
@@ -95,24 +96,4 @@ def _check(slope: Array, shape: tuple[int, ...]) -> None:
             "`guide.gradient` returned NaN or an infinity; look for extreme weights in the model "
             "that guides, or generate without guidance.",
             reason="guide_not_finite",
-        )
-
-
-def refuse_course(request: GenerationRequest, part: str) -> None:
-    """Refuse a guide, or a start from anchors, in the name of a part that can do neither.
-
-    Raises:
-        InputError: If the request carries one; reason ``cannot_guide`` or ``cannot_start``.
-    """
-    if request.guide is not None and request.guide.scale > 0.0:
-        raise InputError(
-            f"the generator {part!r} cannot be guided, and the request asks for guidance of scale "
-            f"{request.guide.scale}; use `diffusion`, or set `guidance.by` to `none`.",
-            reason="cannot_guide",
-        )
-    if request.strength is not None:
-        raise InputError(
-            f"the generator {part!r} cannot start from anchors, and the request asks for strength "
-            f"{request.strength}; use `diffusion`, or leave `guidance.strength` out.",
-            reason="cannot_start",
         )

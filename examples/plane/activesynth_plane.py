@@ -20,6 +20,7 @@ from activesynth.domain.exchange import (
 from activesynth.domain.ports import Progress, silent
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError, ShapeError
+from activesynth.generation.conditions import refuse_course
 
 CLASSES = ("left", "middle", "far")
 CENTRES = np.array([[0.0, 0.0], [1.6, 0.0], [4.0, 3.0]])
@@ -114,6 +115,7 @@ class PlaneGenerator:
             raise ShapeError(
                 f"request.labels has {len(request.labels)} entries for {request.count} seeds."
             )
+        refuse_course(request, "plane")
         means, spreads = state.tensors["means"], state.tensors["spreads"]
         draws = [np.random.default_rng(int(seed)) for seed in request.seeds]
         free = np.array([draw.integers(len(means)) for draw in draws], np.int64)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from activesynth.domain.canonical import (
     encode_tensors,
     tensors_digest,
 )
-from activesynth.domain.exchange import GenerationRequest, State
+from activesynth.domain.exchange import GenerationRequest, Guide, State
 from activesynth.domain.ports import SampleGenerator
-from activesynth.errors import ConfigurationError, ShapeError
+from activesynth.errors import ConfigurationError, InputError, ShapeError
 from contract_cases import CATALOG, Case, cases
 
 
@@ -132,6 +133,32 @@ def test_a_row_does_not_depend_on_its_batch(fitted: Fitted) -> None:
             np.concatenate([getattr(batch, name) for batch in apart]),
             getattr(together, name)[joined],
         )
+
+
+@pytest.mark.parametrize(
+    ("steering", "refusal"),
+    [
+        ({"guide": Guide(np.ones_like, 3.0)}, "cannot_guide"),
+        ({"strength": 0.3}, "cannot_start"),
+    ],
+    ids=["guide", "strength"],
+)
+def test_steering_is_followed_or_refused(
+    fitted: Fitted, steering: dict[str, Any], refusal: str
+) -> None:
+    if fitted.case.only_transforms:
+        return
+    request = wanted(fitted.case, 7)
+    plain = fitted.generator.generate(fitted.state, request)
+
+    refused, is_other = "", False
+    try:
+        steered = fitted.generator.generate(fitted.state, replace(request, **steering))
+        is_other = bool((steered.x != plain.x).any())
+    except InputError as error:
+        refused = error.reason
+
+    assert is_other or refused == refusal
 
 
 def test_confidence_is_a_share_and_belongs_to_the_row(fitted: Fitted) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.experiments import ScoreRow
 from activesynth.domain.platform import Platform
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.experiments.analysis import Measure, analyse, judge, label_saving
+from activesynth.experiments.analysis import Analysis, Measure, analyse, judge, label_saving
 from activesynth.experiments.cells import (
     Registered,
     check_experiment,
@@ -34,6 +35,7 @@ from activesynth.experiments.cells import (
 from activesynth.experiments.experiment_page import (
     as_csv,
     claims_figure,
+    frontier,
     sentences,
     write_experiment,
 )
@@ -83,6 +85,11 @@ def run_all(registered: Registered, phase: Any, platform: Platform) -> int:
     return len(cells)
 
 
+def drawn(registered: Registered, analysis: Analysis) -> list[str]:
+    figures = frontier(registered, analysis, "balanced_accuracy")
+    return [figure["layout"]["xaxis"]["title"]["text"] for figure in figures]
+
+
 def test_an_experiment_runs_is_judged_and_reported(platform: Platform, tmp_path: Path) -> None:
     registered = register(make(), plane_config(), platform)
     assert run_all(registered, "confirmation", platform) == 4
@@ -98,6 +105,10 @@ def test_an_experiment_runs_is_judged_and_reported(platform: Platform, tmp_path:
     assert sentences(analysis)[0][1].startswith("Primary: many against few in balanced accuracy: ")
     assert all(line in page.read_text() for line in ("What holds, and what does not", "frontier"))
     assert table.read_text() == as_csv(analysis)
+    alike = [replace(r, value=5.0) if r.metric == "labels" else r for r in analysis.scores]
+    same = replace(analysis, scores=tuple(alike))
+    assert drawn(registered, analysis) == ["labels", "seconds"]
+    assert drawn(registered, same) == ["seconds"]
     name = registered.campaign("few", 11).name
     reads = {read.split for read in platform.lineage.split_reads(name)}
     assert "test" in reads

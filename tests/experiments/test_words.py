@@ -55,6 +55,33 @@ def test_an_interval_below_zero_is_called_harm() -> None:
     assert "did harm" in text(words.not_gained)
 
 
+def test_where_lower_is_better_a_smaller_number_is_the_gain() -> None:
+    gain = replace(make_turn(0), lift=Estimate(-0.222, -0.271, -0.172))
+    harm = replace(make_turn(1), lift=Estimate(0.222, 0.172, 0.271))
+
+    words = plain_words(CampaignSummary("digits", "nll", "real", (gain, harm), False))
+
+    assert "in nll is -0.222 (lower is better), interval -0.271 to -0.172: shown." in text(
+        words.gained
+    )
+    assert "+0.222 (lower is better)" in text(words.not_gained)
+    assert "did harm" in text(words.not_gained)
+    assert "points" not in text(words.gained)
+
+
+@pytest.mark.parametrize(("higher", "is_gain"), [(True, False), (False, True)])
+def test_a_fall_from_the_first_real_rows_is_a_gain_where_lower_is_better(
+    higher: bool, is_gain: bool
+) -> None:
+    before, after = Estimate(0.8, 0.7, 0.9), Estimate(0.5, 0.4, 0.6)
+    first = replace(make_turn(0), arms={"real": {"nll": before}})
+    last = replace(make_turn(1), arms={"targeted": {"nll": after}})
+
+    words = plain_words(CampaignSummary("digits", "nll", "real", (first, last), higher))
+
+    assert ("do not overlap" in text(words.gained)) is is_gain
+
+
 def test_a_refusal_is_no_gain_and_says_that_the_labels_are_kept() -> None:
     words = plain_words(make_summary(replace(make_turn(), labels=30)))
 

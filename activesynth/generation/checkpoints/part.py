@@ -24,8 +24,13 @@ from activesynth.generation.checkpoints.folder import (
 from activesynth.generation.checkpoints.hub import locate
 from activesynth.generation.checkpoints.parameters import DiffusersParameters
 from activesynth.generation.checkpoints.solver import Process
-from activesynth.generation.conditions import FREE, Conditions, check_column, check_data
-from activesynth.generation.guidance import refuse_course
+from activesynth.generation.conditions import (
+    FREE,
+    Conditions,
+    check_column,
+    check_data,
+    refuse_course,
+)
 from activesynth.generation.scoring import Calibration
 from activesynth.nn.devices import resolve_device
 
