@@ -77,12 +77,12 @@ def small(world: World) -> World:
 
 
 def test_the_loop_is_followed_from_the_first_diagnosis_until_it_closes_or_ends() -> None:
-    rotation = 1
+    rotation = 0
     world = small(corrupted(digits(), rotation))
 
     with temporary_platform() as (platform, folder):
         course = follow(world, "targeted", rotation, platform, folder, turns=1)
-        committed = platform.reader.weaknesses("corruption-targeted-2")
+        committed = platform.reader.weaknesses("corruption-targeted-0")
 
     assert course.followed == "corruption:rotation"
     assert course.states in (("open", "open"), ("open", "closed"))
