@@ -22,6 +22,10 @@ SEEDS, RUNS = 10, 200
 QUICK_SEEDS, QUICK_RUNS = 1, 20
 
 
+FIRST_CLOSURE = 10
+"""The seeds before it were spent on choosing what is planted."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one table per part."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.diagnosis", description=__doc__)
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "lives" in parts:
         lives(pictures, range(min(seeds, 3)))
     if "closures" in parts:
-        closures(pictures, range(seeds))
+        closures(pictures, range(FIRST_CLOSURE, FIRST_CLOSURE + seeds))
     return 0
 
 

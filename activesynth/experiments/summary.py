@@ -128,7 +128,7 @@ def summarise(
     *,
     metric: str,
     control: str,
-    higher_is_better: bool = True,
+    higher_is_better: bool,
 ) -> CampaignSummary:
     """Read a campaign's committed rows and lay them out by iteration.
 

@@ -10,7 +10,13 @@ from lineage_rows import RowReader, make_iteration, make_metric, make_sample, ma
 
 
 def summary_of(reader: RowReader) -> CampaignSummary:
-    return summarise(reader, "digits", metric="balanced_accuracy", control="reweighted")
+    return summarise(
+        reader,
+        "digits",
+        metric="balanced_accuracy",
+        control="reweighted",
+        higher_is_better=True,
+    )
 
 
 def test_a_campaign_without_iterations_has_an_empty_summary() -> None:
