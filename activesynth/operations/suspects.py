@@ -17,7 +17,8 @@ def suspects(
 ) -> list[dict[str, Any]]:
     """Return the doubted labels as one committed iteration saw them, most suspect first.
 
-    A label is doubted where members that did not train on the row prefer another class.
+    A label is doubted where members that did not train on the row suggest another class, see
+    :func:`activesynth.targeting.suspects.label_quality`.
     ``is_issue`` says that confident learning counts it as wrong; ``answer`` what somebody said
     about it, in that iteration or any other.
 

@@ -18,7 +18,8 @@ class LabelQuality:
     Attributes:
         score: Probability of the given label relative to what rows of that label usually get,
             ``(n,)`` in ``[0, 1]``; low is suspect. An order, not a probability.
-        suggested: The class the predictions prefer, ``(n,)`` int64.
+        suggested: The class whose probability is furthest above what rows of that label usually
+            get, ``(n,)`` int64. Where it is not the given label, the label is doubted.
         is_issue: Whether confident learning counts the row as mislabelled, ``(n,)`` bool.
     """
 
@@ -33,6 +34,10 @@ def label_quality(y: Array, probs: Array) -> LabelQuality:
     The score is cleanlab's self-confidence, adjusted by the mean confidence of the label's own
     class, so that a class the model finds hard does not fill the list. ``is_issue`` prunes by the
     noise rates of the confident joint.
+
+    What is suggested is adjusted alike. Where half of a class or more carry another label, the
+    predictions prefer that one for right and wrong rows; but it is more than usual for neither, and
+    of what the class itself usually gets both have as much.
 
     Args:
         y: Given labels, ``(n,)`` in ``[0, classes)``.
@@ -51,10 +56,9 @@ def label_quality(y: Array, probs: Array) -> LabelQuality:
             f"label quality needs one row of probabilities per label and a column per class, got "
             f"{y.shape} labels up to {y.max(initial=-1)} and probabilities {probs.shape}."
         )
-    suggested: Array = probs.argmax(axis=1).astype(np.int64)
     if len(np.unique(y)) < 2:
-        own = probs[np.arange(len(y)), y]
-        return LabelQuality(own, suggested, np.zeros(len(y), bool))
+        own, preferred = probs[np.arange(len(y)), y], probs.argmax(axis=1).astype(np.int64)
+        return LabelQuality(own, preferred, np.zeros(len(y), bool))
     # Imported here: it brings pandas, which no other step needs.
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
@@ -65,7 +69,18 @@ def label_quality(y: Array, probs: Array) -> LabelQuality:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of classes too small to flag all of
         is_issue = find_label_issues(y, normal, n_jobs=1)
-    return LabelQuality(np.asarray(score, np.float64), suggested, np.asarray(is_issue, bool))
+    return LabelQuality(
+        np.asarray(score, np.float64), _furthest_above_usual(y, normal), np.asarray(is_issue, bool)
+    )
+
+
+def _furthest_above_usual(y: Array, probs: Array) -> Array:
+    """Return the class of which each row has most, against the rows that carry its label."""
+    usual = np.full(probs.shape[1], np.inf)
+    for label in np.unique(y).tolist():
+        usual[label] = probs[y == label, label].mean()
+    found: Array = (probs - usual).argmax(axis=1).astype(np.int64)
+    return found
 
 
 def most_suspect(score: Array, is_doubted: Array, ids: Array, count: int) -> Array:
@@ -73,7 +88,7 @@ def most_suspect(score: Array, is_doubted: Array, ids: Array, count: int) -> Arr
 
     Args:
         score: As in :class:`LabelQuality`, ``(n,)``.
-        is_doubted: Whether the predictions prefer another class, ``(n,)`` bool.
+        is_doubted: Whether another class is suggested, ``(n,)`` bool.
         ids: Sample ids, ``(n,)``; equal scores go by them.
         count: At most how many.
 

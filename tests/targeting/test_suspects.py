@@ -6,6 +6,7 @@ import multiprocessing
 
 import numpy as np
 import pytest
+from cleanlab.internal.label_quality_utils import _subtract_confident_thresholds
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
@@ -35,12 +36,41 @@ def test_planted_wrong_labels_are_the_most_suspect() -> None:
     assert np.mean(hits) > 0.8  # 18 of 300 labels are wrong: at random it would be 0.06
 
 
-def test_nothing_is_doubted_where_predictions_agree_with_the_labels() -> None:
+def test_nothing_is_doubted_where_rows_get_their_label_as_is_usual_for_it() -> None:
     truth, _, probs = make_predictions(0)
-    quality = label_quality(probs.argmax(axis=1), probs)
+    sure = probs**4 / (probs**4).sum(axis=1, keepdims=True)
+    agreed = sure.argmax(axis=1) == truth
+
+    quality = label_quality(truth[agreed], sure[agreed])
 
     assert not quality.is_issue.any()
-    assert not len(most_suspect(quality.score, quality.suggested != probs.argmax(axis=1), truth, 9))
+    assert (quality.suggested == truth[agreed]).all()
+
+
+def test_what_is_suggested_is_what_adjusted_predictions_prefer() -> None:
+    for seed in range(5):
+        _, given, probs = make_predictions(seed)
+
+        suggested = label_quality(given, probs).suggested
+
+        reference = _subtract_confident_thresholds(given, probs, multi_label=False)
+        assert (suggested == reference.argmax(axis=1)).all()
+
+
+def test_wrong_labels_are_doubted_where_most_of_a_class_are_wrong() -> None:
+    """The predictions follow the majority, so what they prefer tells nothing."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 200)
+    given = wrong_labels(truth, 2, 0.6, np.array([0]), 0)
+    first = np.where(truth == 0, 0.4, 0.03) + rng.uniform(-0.03, 0.03, 400)
+    probs = np.stack([first, 1.0 - first], axis=1)
+
+    quality = label_quality(given, probs)
+
+    is_wrong = given != truth
+    assert not (probs[is_wrong].argmax(axis=1) != given[is_wrong]).any()
+    assert ((quality.suggested != given) == is_wrong).all()
+    assert quality.score[is_wrong].max() < quality.score[~is_wrong].min()
 
 
 def test_equally_suspect_rows_go_by_id() -> None:
