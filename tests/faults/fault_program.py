@@ -68,9 +68,9 @@ class Size:
 SIZES = {
     "kills": Size(1000, 48, 8, 12),
     "zombies": Size(100, 10, 2, 4),
-    "deliveries": Size(200, 24, 6, 24),
+    "deliveries": Size(200, 24, 6, 8),
     "racers": Size(2 * COMMITS, 2 * COMMITS, COMMITS, COMMITS, workers=1),
-    "crashes": Size(200, 200, 40, 40, workers=1),
+    "crashes": Size(200, 200, 20, 40, workers=1),
     # Its cases wait for answers most of the time.
     "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2, workers=6),
     "two runs": Size(20, 4, 2, 2),

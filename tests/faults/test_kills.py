@@ -58,11 +58,12 @@ def template(postgres_server: PostgresServer) -> str:
 def test_a_kill_at_any_effect_leaves_after_a_retry_what_an_undisturbed_run_leaves(
     postgres_server: PostgresServer, template: str, tmp_path: Path
 ) -> None:
-    code, summary, output = run_suite(postgres_server, template, tmp_path, "1")
+    """Every second effect and all around the commit; `make faults` kills at any, at random."""
+    code, summary, output = run_suite(postgres_server, template, tmp_path, "2")
 
     assert code == 0, output
     assert set(summary["cases"]) == {"blob.put", "sql.commit", "outbox.send", "trigger"}
-    assert summary["held"] >= summary["effects"] > 90
+    assert summary["held"] >= summary["effects"] > 45
 
 
 def test_the_suite_catches_a_naive_protocol(
