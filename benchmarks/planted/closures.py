@@ -116,7 +116,7 @@ def _line(kind: str, strategy: str, courses: Sequence[Course]) -> str:
 
 def _turns(course: Course) -> int:
     """Return how many datasets came before the gate."""
-    return max(0, len(course.states) - 1) + bool(course.again)
+    return max(0, len(course.states) - 1) + 2 * bool(course.again)
 
 
 def follow(
@@ -131,7 +131,8 @@ def follow(
     """Run the loop on a world until what was planted is closed, for ``turns`` at most.
 
     The steps are those of any run, and the last iteration is left once it has diagnosed: what it
-    would make has no diagnosis any more. A closed corruption that can be harsher is planted again.
+    would make has no diagnosis any more. What was closed is planted again where the world says how:
+    by one more iteration under its settings.
     """
     name = f"{world.kind.replace(' ', '-')}-{strategy}-{seed}"
     more: Sections = BLIND if strategy == "random" else {}
@@ -150,6 +151,8 @@ def follow(
     if world.again and reports and reports[-1].state == "closed":
         iterate(str(turn.ref), platform)
         ingest(campaign_on(world, name, seed, folder, world.again), platform)
+        turn, _ = _diagnosed(name, platform)
+        iterate(str(turn.ref), platform)
         _, profile = _diagnosed(name, platform)
         states: list[str] = [
             weakness.state for weakness in profile.weaknesses if weakness.id == followed

@@ -15,14 +15,15 @@ from benchmarks.planted.data import PARAMETERS, Pictures
 from benchmarks.planted.looking import MILD
 from benchmarks.planted.looks import ATTRIBUTE, negatives, planted_site, sites, upside_down
 
+Sections = Mapping[str, Mapping[str, Any]]
 CAMPAIGN = Path(__file__).parents[2] / "campaigns" / "digits.yaml"
 PLANTED_AT = {"rotation": 0.5, "shadow": 0.8, "contrast": 1.0}
 """How harsh the world is: a model loses about 20 points, and hardly any once it was shown it.
 
 Blur, noise and occlusion are left out: on pictures of 8 x 8 they hide what a model would need.
 """
-HARSHER = {"rotation": 1.0}
-"""What is too harsh even for a model that was shown it, to plant again what was closed."""
+FORGETFUL: Sections = {"training": {"real_share": 0.99}}
+"""A training that leaves the copies out, to plant again what they closed."""
 MILDLY = [MILD]
 """How harsh it is where no corruption is planted: the harshest of the search's mild ones."""
 ACCEPTED: Mapping[str, Any] = {"margin": 0.05, "guarded": {"macro_f1": 0.05}}
@@ -31,7 +32,6 @@ WRONG_SHARE, RECHECKS = 0.6, 300
 GROUP_SHARE, LABELLED, LABELS = 0.12, 100, 40
 LONGER = PARAMETERS.model_copy(update={"steps": 400}).model_dump(mode="json")
 """A trainer that has time to learn what the loop adds."""
-Sections = Mapping[str, Mapping[str, Any]]
 BLIND: Sections = {
     "selection": {"strategy": "random", "retrieve": 0.0},
     "plan": {"everywhere": 1.0},
@@ -44,7 +44,7 @@ class World:
     """Pictures with something planted, and what a campaign on them sets.
 
     ``weakness`` is the id that is right, or "" where ``planted`` ids of rows tell which cluster is.
-    ``again`` is what the campaign sets anew to plant once more what was closed, if it can.
+    ``again`` is what the campaign sets anew to plant once more what was closed, if anything.
     """
 
     kind: str
@@ -68,8 +68,7 @@ def corrupted(pictures: Pictures, seed: int) -> World:
         "gate": ACCEPTED,
         "trainer": {"parameters": LONGER},
     }
-    again: Sections = {"diagnosis": {"severities": [HARSHER[name]]}} if name in HARSHER else {}
-    return World("corruption", pictures, f"corruption:{name}", sections, again=again)
+    return World("corruption", pictures, f"corruption:{name}", sections, again=FORGETFUL)
 
 
 def mislabelled(pictures: Pictures, seed: int) -> World:
