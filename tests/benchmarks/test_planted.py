@@ -102,13 +102,13 @@ def test_labels_are_wrong_in_the_planted_class_of_train_and_right_wherever_it_is
 
 
 @pytest.mark.parametrize("plant", [clustered, grouped])
-def test_a_rare_look_is_in_a_fifth_of_the_pictures_and_the_control_is_blind_to_it(
+def test_few_pictures_have_the_rare_look_and_the_control_is_blind_to_it(
     plant: Callable[[Pictures, int], World], tmp_path: Path
 ) -> None:
     world = plant(digits(), 0)
     blind = campaign_on(world, "blind", 0, tmp_path, BLIND)
 
     changed = (world.pictures.x != digits().x).any(axis=(1, 2, 3))
-    assert changed.mean() == pytest.approx(0.2, abs=0.03)
+    assert changed.mean() == pytest.approx(0.12, abs=0.03)
     assert (blind.selection.strategy, blind.selection.retrieve) == ("random", 0.0)
     assert blind.plan.everywhere == 1.0
