@@ -20,7 +20,7 @@ from activesynth.steps.turn import Turn, open_turn
 from activesynth.targeting.sampling import draw_in_proportion
 from activesynth.targeting.suspects import label_quality, most_suspect
 
-STEP = Step("select", version=3)
+STEP = Step("select", version=4)
 
 
 def select(iteration_id: str, platform: Platform) -> StepRecord:
