@@ -14,6 +14,7 @@ from activesynth.domain.documents import Weakness, WeaknessProfile
 from activesynth.domain.platform import Platform
 from activesynth.operations.ingest import ingest
 from activesynth.statistics.intervals import wilson
+from activesynth.statistics.means import grouped_mean
 from activesynth.steps.begin import begin
 from activesynth.steps.diagnose import diagnose
 from activesynth.steps.embed import embed
@@ -89,6 +90,8 @@ def closures(pictures: Pictures, seeds: Iterable[int]) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for (kind, strategy), row in courses.items():
         print(_line(kind, strategy, row))
+    for kind in dict.fromkeys(kind for kind, strategy in courses if strategy == "random"):
+        print("\n" + _against_random(kind, courses[kind, "targeted"], courses[kind, "random"]))
     again = [course.again for row in courses.values() for course in row if course.again]
     print(f"\nPlanted again once closed: {again.count('regressed')} of {len(again)} regressed.")
 
@@ -111,6 +114,19 @@ def _line(kind: str, strategy: str, courses: Sequence[Course]) -> str:
         f"| {kind} | {strategy} | {sum(course.is_first for course in courses)} of {n} | "
         f"{count} of {n} | {closed.low:.2f} to {closed.high:.2f} | {first:.3f} | {last:.3f} | "
         f"{sum(course.promoted for course in courses)} of {sum(map(_turns, courses))} |"
+    )
+
+
+def _against_random(kind: str, targeted: Sequence[Course], random: Sequence[Course]) -> str:
+    """Say by how much more the targeted courses narrowed the gap, where both were followed."""
+    pairs = zip(targeted, random, strict=True)
+    less = [theirs.gaps[-1] - ours.gaps[-1] for ours, theirs in pairs if ours.gaps and theirs.gaps]
+    if len(less) < 2:
+        return f"{kind}: too few courses to compare with random."
+    found = grouped_mean(np.array(less), np.arange(len(less)))
+    return (
+        f"{kind}: the last gap is {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] smaller "
+        f"than by random, over {len(less)} seeds."
     )
 
 
