@@ -20,8 +20,6 @@ from benchmarks.planted.search import KINDS, searches
 PARTS = ("planted", "null", "lives", "closures")
 SEEDS, RUNS = 10, 200
 QUICK_SEEDS, QUICK_RUNS = 1, 20
-
-
 FIRST_CLOSURE = 10
 """The seeds before it were spent on choosing what is planted."""
 

@@ -35,9 +35,9 @@ def label_quality(y: Array, probs: Array) -> LabelQuality:
     class, so that a class the model finds hard does not fill the list. ``is_issue`` prunes by the
     noise rates of the confident joint.
 
-    What is suggested is adjusted alike. Where half of a class or more carry another label, the
-    predictions prefer that one for right and wrong rows; but it is more than usual for neither, and
-    of what the class itself usually gets both have as much.
+    What is suggested is adjusted alike. Where half of a class or more carry another label, what
+    the predictions prefer does not tell its right rows from its wrong ones. But all of them have
+    about what rows of their own class usually get, and much less than rows of the other one do.
 
     Args:
         y: Given labels, ``(n,)`` in ``[0, classes)``.

@@ -24,8 +24,6 @@ Blur, noise and occlusion are left out: on pictures of 8 x 8 they hide what a mo
 """
 FORGETFUL: Sections = {"training": {"real_share": 0.99}}
 """A training that leaves the copies out, to plant again what they closed."""
-MILDLY = [MILD]
-"""How harsh it is where no corruption is planted: the harshest of the search's mild ones."""
 ACCEPTED: Mapping[str, Any] = {"margin": 0.05, "guarded": {"macro_f1": 0.05}}
 """A gate that lets a turn cost as much as makes a weakness: its few rows can show no less."""
 WRONG_SHARE, RECHECKS = 0.6, 300
@@ -83,7 +81,7 @@ def mislabelled(pictures: Pictures, seed: int) -> World:
     noise = {"share": WRONG_SHARE, "classes": [folded.classes[label]]}
     sections: Sections = {
         "splits": _splits(train=0.35, guide=0.55, judge=0.05, gate=0.05),
-        "diagnosis": {"severities": MILDLY},
+        "diagnosis": {"severities": [MILD]},
         # Few enough that none is a digit: the class is planted, and not a part of it.
         "clusters": {"count": 4},
         # A generator that learnt from wrong labels is not what heals them.
@@ -139,7 +137,7 @@ def _scarce() -> Sections:
     """Few labels and a large pool, so that a rare look is in train by a few rows only."""
     return {
         "splits": _splits(train=0.35, guide=0.4, judge=0.05, gate=0.2),
-        "diagnosis": {"severities": MILDLY},
+        "diagnosis": {"severities": [MILD]},
         "sampling": {"label_budget": LABELLED},
         "clusters": {"count": 8},
         "plan": {"growth": 1.0},
