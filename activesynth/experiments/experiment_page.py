@@ -123,6 +123,8 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         (title, [_range(values) for values in row])
         for title, row in last_scores(registered, analysis)
     ]
+    # What the primary claim is about, where cells have a score of that name.
+    told = config.primary.metric if config.primary.metric in metrics else metrics[0]
     tail = ""
     if any(found.claim.metric == "tail3" for found in analysis.outcomes):
         classes = ", ".join(map(str, analysis.tail))
@@ -142,7 +144,7 @@ def _facts(registered: Registered, analysis: Analysis) -> dict[str, Any]:
         "table": table,
         "figures": {
             "claims": [claims_figure(analysis.outcomes)],
-            "frontier": frontier(registered, analysis, metrics[0]),
+            "frontier": frontier(registered, analysis, told),
             "seeds": [
                 _seeds(found, analysis.seeds, unit_of(registered)) for found in analysis.outcomes
             ],

@@ -58,7 +58,7 @@ def template(postgres_server: PostgresServer) -> str:
 def test_a_kill_at_any_effect_leaves_after_a_retry_what_an_undisturbed_run_leaves(
     postgres_server: PostgresServer, template: str, tmp_path: Path
 ) -> None:
-    """Every second effect and all around the commit; `make faults` kills at any, at random."""
+    """Every second effect and all around the commit; `make faults` kills at any of them."""
     code, summary, output = run_suite(postgres_server, template, tmp_path, "2")
 
     assert code == 0, output
