@@ -202,7 +202,9 @@ _MEASURED = """
 """
 
 _LEFT = """
-<section><h2>What became of the candidates</h2>{{ plot("acceptance") }}</section>
+<section><h2>What became of the candidates</h2>
+{% if summary.iterations | sum(attribute="candidates") %}{{ plot("acceptance") }}{% else %}
+<p class="soft">No candidate was made.</p>{% endif %}</section>
 
 <section><h2>Seconds per step</h2>
 <p class="soft">What was taken over from an earlier iteration costs nothing again.</p>
