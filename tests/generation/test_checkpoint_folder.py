@@ -14,6 +14,7 @@ import pytest
 
 from activesynth.bootstrap import catalog
 from activesynth.errors import ConfigurationError, CorruptArtifactError, TransientError
+from activesynth.generation.checkpoints.allowed import NETWORKS, PIPELINES
 from activesynth.generation.checkpoints.folder import (
     checkpoint_digest,
     open_folder,
@@ -218,3 +219,9 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
         require("json", "no_such_package")
 
     assert caught.value.reason == "missing_package"
+
+
+def test_the_weights_of_every_component_that_may_be_loaded_are_looked_at_first() -> None:
+    components = {name for parts in PIPELINES.values() for name in parts}
+
+    assert components - {"scheduler", "tokenizer"} == set(NETWORKS)

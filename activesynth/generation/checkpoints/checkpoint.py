@@ -47,7 +47,7 @@ class CheckpointGenerator(DiffusersGenerator[CheckpointParameters]):
         Raises:
             ConfigurationError: Saying which parameter has to change.
         """
-        known, own = denoiser_classes(denoiser), self.parameters
+        known, own = denoiser.classes, self.parameters
         if known == 0:
             if not own.unconditional:
                 raise _refusal(
@@ -66,8 +66,8 @@ class CheckpointGenerator(DiffusersGenerator[CheckpointParameters]):
                 "class_indices",
             )
         null = own.null_class
-        if null is not None and isinstance(denoiser, LatentDit):
-            raise _refusal("a DiT brings its own; leave `null_class` out.", "null_class")
+        if null is not None and denoiser.knows_any:
+            raise _refusal("the checkpoint brings its own; leave `null_class` out.", "null_class")
         if null is not None and null >= known:
             raise _refusal(f"`null_class` is {null}; the last class is {known - 1}.", "null_class")
         if own.guidance != 1.0 and denoiser.free is None:
@@ -79,7 +79,7 @@ class CheckpointGenerator(DiffusersGenerator[CheckpointParameters]):
 
     def tokens(self, denoiser: Denoiser, labels: Array, clusters: Array, levels: Array) -> Array:
         """Return the checkpoint's class for each label, ``(n, 1)``."""
-        if denoiser_classes(denoiser) == 0:
+        if denoiser.classes == 0:
             return np.zeros((len(labels), 1), np.int64)
         indices = np.array(self._indices(int(labels.max(initial=0)) + 1), np.int64)
         found = indices[np.maximum(labels, 0)][:, None]
@@ -90,11 +90,6 @@ class CheckpointGenerator(DiffusersGenerator[CheckpointParameters]):
     def _indices(self, classes: int) -> tuple[int, ...]:
         given = self.parameters.class_indices
         return tuple(range(classes)) if given is None else given
-
-
-def denoiser_classes(denoiser: Denoiser) -> int:
-    """Return how many classes the networks know; 0 is none."""
-    return denoiser.classes if isinstance(denoiser, PixelUnet | LatentDit) else 0
 
 
 def _refusal(message: str, name: str) -> ConfigurationError:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -35,11 +35,15 @@ class Denoiser(ABC):
         shape: Of one row that is denoised, channels first: pixels or a VAE's latents.
         picture: Channels, height and width of the picture it becomes.
         free: Condition token of "anything", ``(k,)`` int64, or None where there is none.
+        classes: How many classes the networks know; 0 is none.
+        knows_any: Whether the checkpoint itself brings the class of "anything".
     """
 
     shape: tuple[int, int, int]
     picture: tuple[int, int, int]
-    free: Array | None
+    free: Array | None = None
+    classes: int = 0
+    knows_any: ClassVar[bool] = False
 
     def __init__(self, network: nn.Module, placement: Placement) -> None:
         """Keep the network and where it lies."""
@@ -131,6 +135,8 @@ class LatentDit(Denoiser):
     References:
         Peebles and Xie 2023, arXiv:2212.09748.
     """
+
+    knows_any = True
 
     def __init__(self, network: nn.Module, vae: nn.Module, placement: Placement) -> None:
         """Read shape and classes from the configurations; the last embedding is "any class"."""
