@@ -10,7 +10,8 @@ FAMILIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs clean
+.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs clean \
+  compose-up compose-demo compose-down
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +71,20 @@ faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks
 
 bad-inputs: $(VENV)/.development ## Print the catalogue of bad inputs and how each is answered
 	@PYTHONPATH=tests $(BIN)/python -m bad_inputs
+
+compose-up: ## Start the whole platform in containers: Postgres, MinIO, Redis, Airflow, workers
+	@python3 docker/make_secrets.py "$${SECRETS:-docker/secrets}"
+	@mkdir -p docker/data
+	@docker compose up --build --detach --wait
+	@echo "Airflow is at http://127.0.0.1:$${AIRFLOW_PORT:-8080}; its password stands in $${SECRETS:-docker/secrets}/admin_password"
+
+compose-demo: ## Run two feedback iterations on the containers of `make compose-up`
+	@docker compose run --rm cli demo
+	@docker compose cp worker:/var/lib/activesynth/reports/digits.html digits.html
+	@echo "The report is copied to digits.html"
+
+compose-down: ## Stop the containers; data stays in their volumes
+	@docker compose down
 
 clean: down ## Remove the environment and the embedded platform's state
 	rm -rf $(VENV) .activesynth

@@ -101,12 +101,8 @@ def lineage(database_url: str) -> Iterator[Lineage]:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """Return a real S3 server: the environment's, or a gateway of this session's own."""
-    given = server_from_environment()
-    if given is not None:
-        yield given
-        return
+def ceph_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CephGateway]:
+    """Return a gateway of this session's own, where its Debian packages are installed."""
     absent = missing_ceph_binaries()
     if absent:
         pytest.skip(
@@ -118,7 +114,17 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     gateway = CephGateway(tmp_path_factory.mktemp("ceph"), sockets)
     try:
         gateway.start()
-        yield gateway.server
+        yield gateway
     finally:
         gateway.stop()
         shutil.rmtree(sockets, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3_server(request: pytest.FixtureRequest) -> S3Server:
+    """Return a real S3 server: the environment's, or a gateway of this session's own."""
+    given = server_from_environment()
+    if given is not None:
+        return given
+    gateway: CephGateway = request.getfixturevalue("ceph_gateway")
+    return gateway.server

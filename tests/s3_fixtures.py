@@ -10,7 +10,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 CEPH_BINARIES = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph", "monmaptool")
@@ -106,6 +106,18 @@ class CephGateway:
         )
         self._spawn("radosgw", "-n", "client.rgw.a")
         _wait_until(self._is_listening, "the gateway's port", seconds=60)
+
+    def add_user(self, name: str) -> S3Server:
+        """Make a user that may do nothing yet; return the server as it signs in."""
+        user = replace(
+            self.server, access_key=secrets.token_hex(8), secret_key=secrets.token_hex(16)
+        )
+        self._run(
+            *("radosgw-admin", *self._config, "user", "create", f"--uid={name}"),
+            *(f"--display-name={name}", f"--access-key={user.access_key}"),
+            f"--secret-key={user.secret_key}",
+        )
+        return user
 
     def stop(self) -> None:
         """End the processes, gateway first."""

@@ -16,6 +16,7 @@ from activesynth.cli import (
     exports,
     generators,
     iterations,
+    objects,
     operations,
     platform,
     reports,
@@ -53,6 +54,7 @@ def application() -> typer.Typer:
         ("iteration", iterations.app),
         ("outbox", operations.outbox),
         ("database", database.app),
+        ("objects", objects.app),
     ):
         app.add_typer(group, name=name)
     return app

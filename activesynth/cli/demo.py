@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,13 +10,13 @@ import typer
 from activesynth.cli.campaigns import campaign_file
 from activesynth.cli.platform import bring_up
 from activesynth.cli.progress import notice, progress
-from activesynth.cli.session import connected, embedded
+from activesynth.cli.session import connected, embedded, settings
 
 if TYPE_CHECKING:
     from activesynth.config.campaign import CampaignConfig
+    from activesynth.config.settings import Settings
     from activesynth.domain.platform import Platform
     from activesynth.embedded.airflow_client import AirflowClient
-    from activesynth.embedded.platform import PlatformInfo
 
 CAMPAIGN = "digits"
 ITERATIONS = 2
@@ -33,6 +34,20 @@ WHERE campaign = '{campaign}' AND split = 'guide' AND slice = 'all' AND seed = -
 ORDER BY iteration, name, arm;"""
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The Airflow that the demo runs on: one that is there, or the embedded one.
+
+    ``database_url`` is None where the environment names the database; ``psql`` opens it; the last
+    lines of the demo are ``closing``, how to look on and how to stop.
+    """
+
+    client: AirflowClient
+    database_url: str | None
+    psql: str
+    closing: str
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("demo")(demo)
@@ -42,22 +57,65 @@ def demo() -> None:
     """Run the next two iterations of the campaign `digits` in Airflow, and show what they did.
 
     A later demo goes on where the last one ended, as far as `loop.max_iterations` allows; then it
-    shows the results again.
+    shows the results again. The Airflow is that of ACTIVESYNTH_AIRFLOW_URL, or the embedded one.
     """
     config = campaign_file(CAMPAIGN)
-    info = bring_up()
-    with connected(address=info.database_url) as platform:
+    found = settings()
+    stage = named_stage(found) if found.airflow_url else embedded_stage()
+    with connected(address=stage.database_url) as platform:
         start = committed_iterations(platform)
     wanted = range(start, min(start + ITERATIONS, config.loop.max_iterations))
     if wanted:
-        run_iterations(embedded().client(), wanted)
+        run_iterations(stage.client, wanted)
     else:
         notice(
             f"campaign {CAMPAIGN!r} has done the {config.loop.max_iterations} iterations that "
             "`loop.max_iterations` allows; these are its results. Raise it to go on."
         )
-    with connected(CAMPAIGN, address=info.database_url) as platform:
-        present(platform, config, info, wanted)
+    with connected(CAMPAIGN, address=stage.database_url) as platform:
+        present(platform, config, stage, wanted)
+
+
+def embedded_stage() -> Stage:
+    """Start the embedded platform where it does not run."""
+    info = bring_up()
+    return Stage(
+        client=embedded().client(),
+        database_url=info.database_url,
+        psql=".venv/bin/activesynth psql",
+        closing=(
+            f"Airflow  {info.url}   user {info.user}, password {info.password}\n"
+            "`make down` stops everything; data stays. `make demo` again goes on from here."
+        ),
+    )
+
+
+def named_stage(found: Settings) -> Stage:
+    """Take the Airflow that the environment names; nothing is started.
+
+    Raises:
+        ConfigurationError: If there is no password to log in with.
+    """
+    from activesynth.embedded.airflow_client import AirflowClient
+    from activesynth.errors import ConfigurationError
+
+    if found.airflow_password is None:
+        raise ConfigurationError(
+            "ACTIVESYNTH_AIRFLOW_URL is set and ACTIVESYNTH_AIRFLOW_PASSWORD is not; set it, or "
+            "put it into the folder of ACTIVESYNTH_SECRETS.",
+            reason="missing_setting",
+            field="ACTIVESYNTH_AIRFLOW_PASSWORD",
+        )
+    return Stage(
+        client=AirflowClient(
+            str(found.airflow_url),
+            found.airflow_user,
+            found.airflow_password.get_secret_value(),
+        ),
+        database_url=None,
+        psql="activesynth psql",
+        closing=f"Airflow  {found.airflow_url}   user {found.airflow_user}",
+    )
 
 
 def committed_iterations(platform: Platform) -> int:
@@ -91,7 +149,7 @@ def run_iterations(client: AirflowClient, numbers: range) -> None:
             RunFollower(client, run_id, report).follow()
 
 
-def present(platform: Platform, config: CampaignConfig, info: PlatformInfo, numbers: range) -> None:
+def present(platform: Platform, config: CampaignConfig, stage: Stage, numbers: range) -> None:
     """Print the results, and where to look next."""
     from activesynth.cli.reports import write
     from activesynth.cli.results import print_campaign, print_final
@@ -101,11 +159,10 @@ def present(platform: Platform, config: CampaignConfig, info: PlatformInfo, numb
     if final is not None:
         print_final(final)
     print(f"\nReport   {path}")
-    print(f"Airflow  {info.url}   user {info.user}, password {info.password}")
-    print("\nAsk PostgreSQL (`.venv/bin/activesynth psql`), for example")
+    print(f"\nAsk PostgreSQL (`{stage.psql}`), for example")
     for title, query in example_queries(platform):
         print(f"\n-- {title}\n{query}")
-    print("\n`make down` stops everything; data stays. `make demo` again goes on from here.")
+    print(f"\n{stage.closing}")
 
 
 def example_queries(platform: Platform) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,20 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from activesynth.domain.registry import invalid
 from activesynth.errors import ConfigurationError
 
+SECRETS = "ACTIVESYNTH_SECRETS"
+"""Names a folder with one file per secret, as Docker and Kubernetes mount them."""
+
 
 class Settings(BaseSettings):
     """Settings from ``ACTIVESYNTH_*`` variables.
 
     ``database_url`` and ``objects_url`` default to those of the embedded platform at ``home``.
     ``objects_url`` is ``file:///folder`` or ``s3://bucket/prefix`` with the endpoint and keys
-    beside it. Relative paths in a campaign's ``source`` start at ``data``.
+    beside it. Relative paths in a campaign's ``source`` start at ``data``. ``airflow_url`` names an
+    Airflow that runs already, for commands that would start the embedded one.
+
+    Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
+    (``activesynth_database_url``) gives that variable's value, unless the environment does.
     """
 
     model_config = SettingsConfigDict(env_prefix="ACTIVESYNTH_", extra="ignore")
@@ -35,6 +43,9 @@ class Settings(BaseSettings):
     s3_region: str = "us-east-1"
     s3_timeout_seconds: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 10.0
     s3_attempts: Annotated[int, Field(ge=1)] = 4
+    airflow_url: str | None = None
+    airflow_user: str = "admin"
+    airflow_password: SecretStr | None = None
     threads: Annotated[int, Field(ge=1)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -45,8 +56,16 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: Naming each variable whose value cannot be used.
         """
+        secrets = os.environ.get(SECRETS) or None
+        if secrets is not None and not Path(secrets).is_dir():
+            raise ConfigurationError(
+                f"{SECRETS} is {secrets!r}, which is no folder; name the folder that holds one "
+                "file per secret, or unset it.",
+                reason="bad_address",
+                field=SECRETS,
+            )
         try:
-            return cls()
+            return cls(_secrets_dir=secrets)
         except ValidationError as error:
             wrong = [f"ACTIVESYNTH_{item['loc'][0]}".upper() for item in error.errors()]
             told = invalid(f"environment variables {', '.join(wrong)}", error)

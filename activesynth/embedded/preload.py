@@ -1,4 +1,4 @@
-"""Import the heavy libraries once, in the scheduler, so that the tasks it forks have them already.
+"""Import the heavy libraries once, in the process that forks tasks, so that they have them already.
 
 Import only: one convolution, k-means or index search in the parent would leave its thread pools
 in a state that hangs every forked child for ever.
@@ -41,9 +41,14 @@ preload(sys.argv)
 """Text of ``airflow_local_settings.py``, which every Airflow process imports."""
 
 
-def preload(arguments: Sequence[str]) -> None:
-    """Import the libraries if the command line is the scheduler's; a missing one is no fault."""
-    if "scheduler" not in arguments:
+def preload(arguments: Sequence[str], *, part: str = "scheduler") -> None:
+    """Import the libraries if the command line is that of ``part``; a missing one is no fault.
+
+    Args:
+        arguments: The command line of this process.
+        part: What forks the tasks: ``scheduler`` with the LocalExecutor, ``worker`` with Celery.
+    """
+    if part not in arguments:
         return
     for name in LIBRARIES:
         with suppress(ImportError):  # the task that needs it says so, with its own traceback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from activesynth.config.settings import Settings
@@ -12,6 +12,9 @@ from activesynth.domain.effects import Effects
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import ConfigurationError
 from activesynth.storage.directory import DirectoryObjectStore
+
+if TYPE_CHECKING:
+    from activesynth.storage.s3 import Bucket
 
 Opened = TypeVar("Opened")
 
@@ -29,7 +32,7 @@ def open_store(settings: Settings, effects: Effects) -> ObjectStore:
     if address.scheme == "file" and address.netloc in ("", "localhost") and address.path:
         return DirectoryObjectStore(Path(unquote(address.path)), effects)
     if address.scheme == "s3" and address.netloc:
-        return _open_s3(settings, address.netloc, unquote(address.path).strip("/"), effects)
+        return _open_s3(settings, effects)
     raise ConfigurationError(
         f"ACTIVESYNTH_OBJECTS_URL is {settings.objects_url!r}; it must be file:///folder or "
         "s3://bucket/prefix, or unset for a folder under ACTIVESYNTH_HOME.",
@@ -38,13 +41,26 @@ def open_store(settings: Settings, effects: Effects) -> ObjectStore:
     )
 
 
-def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> ObjectStore:
-    # The client costs a fifth of a second to import, which a folder store should not pay.
+def named_bucket(settings: Settings) -> Bucket:
+    """Return the bucket that ``settings`` name, with the keys beside it.
+
+    Raises:
+        ConfigurationError: If objects do not lie on S3, or endpoint, keys, name or region are
+            missing or none; names the variable.
+    """
     from minio import Minio
     from minio.helpers import check_bucket_name
 
-    from activesynth.storage.s3 import Bucket, S3ObjectStore
+    from activesynth.storage.s3 import Bucket
 
+    address = urlsplit(settings.objects_url or "")
+    if address.scheme != "s3" or not address.netloc:
+        raise ConfigurationError(
+            f"ACTIVESYNTH_OBJECTS_URL is {settings.objects_url!r}; it must be s3://bucket/prefix.",
+            reason="bad_address",
+            field="ACTIVESYNTH_OBJECTS_URL",
+        )
+    bucket = address.netloc
     endpoint, key, secret = settings.s3_endpoint, settings.s3_access_key, settings.s3_secret_key
     if not endpoint or not key or not secret:
         needed = {
@@ -54,8 +70,8 @@ def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> 
         }
         absent = [name for name, value in needed.items() if not value]
         raise ConfigurationError(
-            f"objects are at s3://{bucket}, but {', '.join(absent)} is not set; set all of "
-            f"{', '.join(needed)}.",
+            f"objects are at {settings.objects_url}, but {', '.join(absent)} is not set; set all "
+            f"of {', '.join(needed)}.",
             reason="missing_setting",
             field=absent[0],
         )
@@ -71,10 +87,10 @@ def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> 
         lambda: Minio("localhost", region=settings.s3_region),
         "write a region such as us-east-1",
     )
-    described = Bucket(
+    return Bucket(
         endpoint=endpoint,
         name=bucket,
-        prefix=prefix,
+        prefix=unquote(address.path).strip("/"),
         access_key=key.get_secret_value(),
         secret_key=secret.get_secret_value(),
         secure=settings.s3_secure,
@@ -82,9 +98,16 @@ def _open_s3(settings: Settings, bucket: str, prefix: str, effects: Effects) -> 
         timeout=settings.s3_timeout_seconds,
         attempts=settings.s3_attempts,
     )
+
+
+def _open_s3(settings: Settings, effects: Effects) -> ObjectStore:
+    # The client costs a fifth of a second to import, which a folder store should not pay.
+    from activesynth.storage.s3 import S3ObjectStore
+
+    described = named_bucket(settings)
     return _tried(
         "ACTIVESYNTH_S3_ENDPOINT",
-        endpoint,
+        described.endpoint,
         lambda: S3ObjectStore(described, effects),
         "write host:port, and say by ACTIVESYNTH_S3_SECURE whether it speaks TLS",
     )

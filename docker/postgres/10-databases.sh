@@ -1,0 +1,40 @@
+#!/bin/bash
+# Runs once, in an empty Postgres: two databases, and roles that can do no more than they need.
+#   airflow             owns the database airflow
+#   activesynth_owner   owns the tables of lineage; migrations alone use it
+#   activesynth         reads and writes rows: workers
+#   activesynth_reader  reads rows: people and pages
+set -euo pipefail
+
+secret() { cat "/run/secrets/$1"; }
+
+# Passwords come by standard input: arguments are open to every process.
+gosu_psql() { psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "$1"; }
+run() { if [ "$(id -u)" = 0 ]; then gosu postgres bash -c "$(declare -f gosu_psql); gosu_psql $1"; else gosu_psql "$1"; fi; }
+
+run postgres <<SQL
+CREATE ROLE airflow LOGIN PASSWORD '$(secret airflow_password)';
+CREATE ROLE activesynth_owner LOGIN PASSWORD '$(secret activesynth_owner_password)';
+CREATE ROLE activesynth LOGIN PASSWORD '$(secret activesynth_password)';
+CREATE ROLE activesynth_reader LOGIN PASSWORD '$(secret activesynth_reader_password)';
+CREATE DATABASE airflow OWNER airflow;
+CREATE DATABASE activesynth OWNER activesynth_owner;
+REVOKE ALL ON DATABASE airflow FROM PUBLIC;
+REVOKE ALL ON DATABASE activesynth FROM PUBLIC;
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE activesynth TO activesynth;
+GRANT CONNECT ON DATABASE activesynth TO activesynth_reader;
+SQL
+
+# What migrations make later falls under these, so no migration has to know the roles.
+run activesynth <<SQL
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
+  GRANT USAGE ON SCHEMAS TO activesynth, activesynth_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
+  GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO activesynth;
+ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
+  GRANT USAGE, SELECT ON SEQUENCES TO activesynth;
+ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
+  GRANT SELECT ON TABLES TO activesynth_reader;
+SQL
