@@ -12,6 +12,7 @@ from activesynth.cli import (
     database,
     demo,
     diagnosis,
+    doctor,
     experiments,
     exports,
     generators,
@@ -40,7 +41,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies),
+        *(diagnosis, checks, copies, doctor),
     ):
         room.register(app)
     for name, group in (

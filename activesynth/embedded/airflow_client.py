@@ -72,6 +72,13 @@ class AirflowClient:
         else:
             self._ask("PATCH", address, {"pool": name, **pool})
 
+    def pool_slots(self, name: str) -> int | None:
+        """Return how many tasks may run in a pool at once, or None where there is no such pool."""
+        try:
+            return int(self._ask("GET", f"/api/v2/pools/{quote(name)}")["slots"])
+        except MissingArtifactError:
+            return None
+
     def wait_for_dag(self, dag_id: str, *, seconds: float = 120.0) -> None:
         """Return once the DAG has been parsed.
 

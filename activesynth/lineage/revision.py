@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import text
 
 from activesynth.domain.effects import Unwatched
@@ -48,6 +50,22 @@ def check_tables(url: str) -> None:
         reason="not_migrated",
         field="ACTIVESYNTH_DATABASE_URL",
     )
+
+
+def server_time(url: str) -> datetime:
+    """Return the moment by the database's clock.
+
+    Raises:
+        TransientError: If the server does not answer.
+        ConfigurationError: If ``url`` is not an address of PostgreSQL.
+    """
+    database = Database(make_engine(url), Unwatched())
+    try:
+        with database.reading() as connection:
+            found: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            return found
+    finally:
+        database.close()
 
 
 def _revision(database: Database) -> str | None:
