@@ -59,7 +59,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def findings() -> Iterator[Finding]:
-    """Look at one thing after the other; what needs a database is left out where that is not well."""
+    """Look at one thing after the other; what needs a database waits for one that is well."""
     try:
         known = settings()
     except ActiveSynthError as error:

@@ -324,6 +324,9 @@ class LineageStore(OnDemandStore, ExperimentStore, Protocol):
             ConfigurationError: If there is none.
         """
 
+    def last_iterations(self) -> list[IterationRecord]:
+        """Return the last iteration of every campaign that has one, by campaign."""
+
     def fail_iteration(self, ref: IterationRef, reason: str) -> None:
         """Mark an open iteration failed, so that another run may take it over.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from activesynth.domain.records import (
     CampaignRecord,
@@ -54,6 +54,28 @@ def iteration_query(campaign: str, number: int) -> Select[Any]:
             & (campaign_configs.c.version == iterations.c.config_version),
         )
         .where(iterations.c.campaign == campaign, iterations.c.number == number)
+    )
+
+
+def last_iterations_query() -> Select[Any]:
+    """Select the last iteration of each campaign with the config it runs under, by campaign."""
+    last = (
+        select(iterations.c.campaign, func.max(iterations.c.number).label("number"))
+        .group_by(iterations.c.campaign)
+        .subquery()
+    )
+    return (
+        select(iterations, campaign_configs.c.config)
+        .join(
+            campaign_configs,
+            (campaign_configs.c.campaign == iterations.c.campaign)
+            & (campaign_configs.c.version == iterations.c.config_version),
+        )
+        .join(
+            last,
+            (last.c.campaign == iterations.c.campaign) & (last.c.number == iterations.c.number),
+        )
+        .order_by(iterations.c.campaign)
     )
 
 

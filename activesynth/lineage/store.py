@@ -28,6 +28,7 @@ from activesynth.lineage.rows import (
     campaign_record,
     iteration_query,
     iteration_record,
+    last_iterations_query,
 )
 from activesynth.lineage.schema import outbox
 
@@ -76,6 +77,11 @@ class PostgresLineageStore(ExperimentRows):
             raise no_iteration(ref)
         check_fence(row, ref)
         return iteration_record(row)
+
+    def last_iterations(self) -> list[IterationRecord]:
+        """Return the last iteration of every campaign that has one, by campaign."""
+        with self._database.reading() as connection:
+            return [iteration_record(row) for row in connection.execute(last_iterations_query())]
 
     def fail_iteration(self, ref: IterationRef, reason: str) -> None:
         """Mark an open iteration failed, so that another run may take it over."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.effects import watched
 from activesynth.domain.platform import Platform
+from activesynth.domain.records import IterationRecord
 from activesynth.evaluation.convergence import has_converged
 from activesynth.steps.begin import labels_bought
 from activesynth.steps.turn import Turn, open_turn
@@ -25,13 +26,18 @@ def decide(iteration_id: str, platform: Platform) -> Continuation:
     """Send what the outbox holds, and return the next run that the commit decided on."""
     turn = open_turn(iteration_id, platform)
     send_events(platform)
-    remaining = int(turn.record.overrides.get("iterations", 1)) - 1
+    return continuation(turn.record)
+
+
+def continuation(record: IterationRecord) -> Continuation:
+    """Return what the commit of an iteration decided should follow."""
+    remaining = int(record.overrides.get("iterations", 1)) - 1
     conf: dict[str, object] = {
-        **turn.record.overrides,
-        "campaign": turn.ref.campaign,
+        **record.overrides,
+        "campaign": record.ref.campaign,
         "iterations": max(1, remaining),
     }
-    return Continuation(turn.record.next_run, conf, turn.record.reason or "")
+    return Continuation(record.next_run, conf, record.reason or "")
 
 
 def send_events(platform: Platform) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -25,6 +25,7 @@ from activesynth.experiments.cells import find_cell, missing_cells, open_experim
 from activesynth.experiments.experiment_page import sentences, write_experiment
 from activesynth.operations.diagnose import diagnose
 from activesynth.operations.ingest import ingest
+from activesynth.operations.reconcile import RunState, reconcile
 from activesynth.operations.refresh import RefreshResult, refresh
 from activesynth.steps.annotate import annotate
 from activesynth.steps.begin import begin, check_parts
@@ -92,6 +93,20 @@ def release_iteration(iteration_id: str | None) -> None:
         f"iteration {iteration_id} failed; the failed task's log says why. Clear that task to go "
         "on, or trigger the campaign again: recorded steps are reused either way."
     )
+
+
+def reconcile_runs(state_of: Callable[[str], RunState]) -> list[dict[str, Any]]:
+    """Send events and give up dead iterations; return the lost runs to start, id and conf each."""
+    with open_platform() as platform:
+        done = reconcile(state_of, platform)
+    logger.info("%d events left the outbox.", done.events)
+    for iteration in done.released:
+        logger.warning("iteration %s was given up: its run ended without a commit.", iteration)
+    for following in done.to_start:
+        logger.warning("run %s was decided on and is not there; starting it.", following.run_key)
+    return [
+        {"trigger_run_id": following.run_key, "conf": following.conf} for following in done.to_start
+    ]
 
 
 def version_of(iteration_id: str) -> str | None:

@@ -92,6 +92,12 @@ class Running:
     def states(self, run_id: str) -> dict[str, str | None]:
         return {t.task_id: t.state for t in self.client.task_instances(DAG, run_id)}
 
+    def ended_run(self, campaign: str) -> str:
+        """Return a run of the campaign that failed."""
+        runs = self.client._pages(f"/api/v2/dags/{DAG}/dagRuns", "dag_runs")
+        keys = [run["dag_run_id"] for run in runs if run["state"] == "failed"]
+        return str(next(key for key in keys if key.startswith(campaign)))
+
     def told(self, asset: str) -> list[str]:
         """Return the runs that told of an asset, oldest first."""
         events = self.client._pages("/api/v2/assets/events", "asset_events")
@@ -380,6 +386,34 @@ def test_of_two_runs_triggered_at_once_one_commits_and_the_other_is_told_which(
     assert f"run '{winner}' holds iteration 0" in log
     assert 'activesynth iteration fail pair:0:1 --reason "its run is dead"' in log
     assert running.states(loser)["train"] == "upstream_failed"
+
+
+def test_what_a_lost_trigger_and_a_dead_run_left_is_finished_and_given_up(
+    running: Running,
+) -> None:
+    address = str(running.platform.status().database_url)
+    with closing(open_lineage(address, Unwatched())) as lineage:
+        # The run that lost the race above is over: as if its worker had died after `begin`.
+        abandoned = lineage.store.open_iteration("pair", running.ended_run("pair"), {})
+    with closing(psycopg2.connect(address.replace("+psycopg2", ""))) as connection, connection:
+        connection.cursor().execute(
+            "update activesynth.iterations set next_run = 'rival__it2' "
+            "where campaign = 'rival' and number = 1"
+        )
+
+    running.client.wait_for_dag("reconcile")
+    for attempt in ("first", "second"):
+        running.client.trigger("reconcile", attempt, {})
+        assert running.client.wait_for_run("reconcile", attempt, seconds=120) == "success"
+
+    assert running.client.wait_for_run(DAG, "rival__it2", seconds=300) == "success"
+    assert running.rows(
+        "select state from activesynth.iterations where campaign = 'pair' and number = %s",
+        abandoned.ref.number,
+    ) == [("failed",)]
+    assert running.rows(
+        "select state, run_key from activesynth.iterations where campaign = 'rival' and number = 2"
+    ) == [("committed", "rival__it2")]
 
 
 def test_bad_triggers_and_bad_data_fail_the_first_task_with_their_reason_alone(
