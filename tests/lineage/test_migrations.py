@@ -5,13 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Engine
 
 import activesynth.lineage
 import activesynth.lineage.schema
@@ -119,6 +123,55 @@ def test_alembic_finds_nothing_to_migrate_beyond_comments(database_url: str) -> 
 def test_every_table_view_and_column_carries_a_comment(database_url: str) -> None:
     assert len(relations(database_url)) == 31
     assert rows(database_url, _UNEXPLAINED) == []
+
+
+class Killer:
+    """Ends the connection of the migration at one of its statements, as a crash there would."""
+
+    def __init__(self, url: str, at: int | None) -> None:
+        self.engine = create_engine(url)
+        self.at = at
+        self.seen = 0
+
+    def __call__(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if connection.engine.url.database != self.engine.url.database or "terminate" in statement:
+            return
+        if self.seen == self.at:
+            pid = cursor.connection.get_backend_pid()
+            with self.engine.connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        self.seen += 1
+
+
+@contextmanager
+def killed_at(url: str, at: int | None) -> Iterator[Killer]:
+    killer = Killer(url, at)
+    event.listen(Engine, "before_cursor_execute", killer)
+    try:
+        yield killer
+    finally:
+        event.remove(Engine, "before_cursor_execute", killer)
+        killer.engine.dispose()
+
+
+def test_a_migration_killed_at_any_statement_leaves_nothing_and_can_be_run_again(
+    empty_database_url: str, database_url: str
+) -> None:
+    with killed_at(empty_database_url, None) as counted:
+        upgrade(empty_database_url)
+    downgrade(empty_database_url, "base")
+
+    # Some statements, and each of the last ones, where most has been done.
+    for at in sorted({*range(0, counted.seen, 40), *range(counted.seen - 3, counted.seen)}):
+        with killed_at(empty_database_url, at), pytest.raises(TransientError):
+            upgrade(empty_database_url)
+        assert relations(empty_database_url) == set(), at
+    upgrade(empty_database_url)
+
+    assert counted.seen > 100
+    assert sorted(map(repr, rows(empty_database_url, _SHAPE))) == sorted(
+        map(repr, rows(database_url, _SHAPE))
+    )
 
 
 def test_two_callers_migrating_at_once_both_succeed(empty_database_url: str) -> None:
