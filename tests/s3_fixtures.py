@@ -119,6 +119,12 @@ class CephGateway:
         )
         return user
 
+    def limit(self, user: str, bytes_: int) -> None:
+        """Let a user's buckets hold no more than this."""
+        quota = ("--quota-scope=user", f"--uid={user}")
+        self._run("radosgw-admin", *self._config, "quota", "set", *quota, f"--max-size={bytes_}")
+        self._run("radosgw-admin", *self._config, "quota", "enable", *quota)
+
     def stop(self) -> None:
         """End the processes, gateway first."""
         for process in reversed(self._processes):

@@ -43,6 +43,13 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
     """Return our error for a failure of the database at ``where``."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     summary = _summary(cause)
+    if isinstance(cause, psycopg2.Error) and cause.pgcode == errorcodes.DISK_FULL:
+        return PlatformStateError(
+            f"the disk of the database {where} is full ({summary}); free space, then run again: "
+            "what was acknowledged is there.",
+            reason="database_full",
+            field="ACTIVESYNTH_DATABASE_URL",
+        )
     if _is_passing(error, cause):
         return TransientError(
             f"Postgres at {where} did not answer ({summary}); tried again later.",

@@ -5,7 +5,12 @@ from __future__ import annotations
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
-from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
+from activesynth.errors import (
+    ActiveSynthError,
+    ConfigurationError,
+    PlatformStateError,
+    TransientError,
+)
 
 ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"})
 """Codes that say that a blob, or the whole bucket, is not there."""
@@ -28,6 +33,16 @@ _PASSING = frozenset(
 )
 
 
+_FULL = frozenset(
+    {
+        "InsufficientStorage",
+        "QuotaExceeded",
+        "XMinioAdminBucketQuotaExceeded",
+        "XMinioStorageFull",
+    }
+)
+"""Codes of a server that has no room, or grants this bucket none."""
+
 _DAMAGED_ON_THE_WAY = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 """Codes of a 400 that tells of our bytes as they arrived, not of what we asked for."""
 
@@ -39,6 +54,13 @@ def code_of(error: Exception) -> str:
 
 def explained(error: Exception, place: str) -> ActiveSynthError:
     """Return our error for a failure of the server at ``place`` (endpoint and bucket)."""
+    if isinstance(error, S3Error) and error.code in _FULL:
+        return PlatformStateError(
+            f"object store {place} is full ({_summary(error)}); free space or raise the bucket's "
+            "quota, then run again.",
+            reason="store_full",
+            field="ACTIVESYNTH_OBJECTS_URL",
+        )
     if _is_passing(error):
         return TransientError(
             f"object store {place} did not answer ({_summary(error)}); the task is tried again.",
