@@ -18,6 +18,7 @@ from airflow.sdk import (
 )
 
 from activesynth.config.campaign import campaign_names
+from activesynth.config.settings import Settings
 
 DOC = """
 ### Find where the model is weak, make data there, and prove what it bought
@@ -30,7 +31,12 @@ Where a run waits at `annotate`, answer with `activesynth annotate <campaign> --
 Results: `activesynth show metrics <campaign>`, or Postgres, schema `activesynth`.
 """
 NAMES = campaign_names()
-GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}
+GPU: dict[str, Any] = {
+    "queue": "gpu",
+    "pool": "gpu",
+    "executor": Settings.read().gpu_executor,
+    "execution_timeout": timedelta(hours=12),
+}
 VERSIONS = Asset("activesynth://versions")
 # A task that names an asset as its outlet tells of it whenever it succeeds, one that names an alias
 # only when it says so: not every iteration makes a version.

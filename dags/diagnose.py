@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from activesynth.config.campaign import campaign_names
+from activesynth.config.settings import Settings
 
 DOC = """
 ### Say where a campaign's model is weak, now
@@ -18,7 +19,12 @@ however often it is cleared. Results: `activesynth show diagnoses <campaign>`, o
 `activesynth.diagnoses`.
 """
 NAMES = campaign_names()
-GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=12)}
+GPU: dict[str, Any] = {
+    "queue": "gpu",
+    "pool": "gpu",
+    "executor": Settings.read().gpu_executor,
+    "execution_timeout": timedelta(hours=12),
+}
 
 PARAMS = {
     "campaign": Param(

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 
 from activesynth.config.experiment import experiment_names
+from activesynth.config.settings import Settings
 
 DOC = """
 ### Compare arms over seeds, as written down
@@ -19,7 +20,12 @@ again. The task `report` says which claims hold; page and CSV lie in the platfor
 `reports`. Postgres: `activesynth.experiments`, `experiment_cells`, `experiment_scores`.
 """
 NAMES = experiment_names()
-GPU: dict[str, Any] = {"queue": "gpu", "pool": "gpu", "execution_timeout": timedelta(hours=24)}
+GPU: dict[str, Any] = {
+    "queue": "gpu",
+    "pool": "gpu",
+    "executor": Settings.read().gpu_executor,
+    "execution_timeout": timedelta(hours=24),
+}
 
 PARAMS = {
     "experiment": Param(

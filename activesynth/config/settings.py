@@ -22,7 +22,8 @@ class Settings(BaseSettings):
     ``database_url`` and ``objects_url`` default to those of the embedded platform at ``home``.
     ``objects_url`` is ``file:///folder`` or ``s3://bucket/prefix`` with the endpoint and keys
     beside it. Relative paths in a campaign's ``source`` start at ``data``. ``airflow_url`` names an
-    Airflow that runs already, for commands that would start the embedded one.
+    Airflow that runs already, for commands that would start the embedded one. ``gpu_executor``
+    names the executor of tasks in the queue ``gpu`` where Airflow has more than one.
 
     Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
     (``activesynth_database_url``) gives that variable's value, unless the environment does.
@@ -48,6 +49,7 @@ class Settings(BaseSettings):
     airflow_password: SecretStr | None = None
     threads: Annotated[int, Field(ge=1)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    gpu_executor: str | None = None
 
     @classmethod
     def read(cls) -> Settings:

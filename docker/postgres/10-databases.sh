@@ -1,22 +1,26 @@
 #!/bin/bash
-# Runs once, in an empty Postgres: two databases, and roles that can do no more than they need.
+# Runs once: two databases, and roles that can do no more than they need. Compose runs it in an empty
+# Postgres; for a server of yours PGHOST, PGPASSWORD and POSTGRES_USER name it and a role that may
+# make roles and databases, and SECRETS names the folder of the passwords.
 #   airflow             owns the database airflow
 #   activesynth_owner   owns the tables of lineage; migrations alone use it
 #   activesynth         reads and writes rows: workers
 #   activesynth_reader  reads rows: people and pages
 set -euo pipefail
 
-secret() { cat "/run/secrets/$1"; }
+secret() { cat "${SECRETS:-/run/secrets}/$1"; }
 
 # Passwords come by standard input: arguments are open to every process.
 gosu_psql() { psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "$1"; }
-run() { if [ "$(id -u)" = 0 ]; then gosu postgres bash -c "$(declare -f gosu_psql); gosu_psql $1"; else gosu_psql "$1"; fi; }
+run() { if [ "$(id -u)" = 0 ] && command -v gosu >/dev/null; then gosu postgres bash -c "$(declare -f gosu_psql); gosu_psql $1"; else gosu_psql "$1"; fi; }
 
 run postgres <<SQL
 CREATE ROLE airflow LOGIN PASSWORD '$(secret airflow_password)';
 CREATE ROLE activesynth_owner LOGIN PASSWORD '$(secret activesynth_owner_password)';
 CREATE ROLE activesynth LOGIN PASSWORD '$(secret activesynth_password)';
 CREATE ROLE activesynth_reader LOGIN PASSWORD '$(secret activesynth_reader_password)';
+-- A managed server gives nobody superuser: only a member may make its role the owner of something.
+GRANT airflow, activesynth_owner TO CURRENT_USER;
 CREATE DATABASE airflow OWNER airflow;
 CREATE DATABASE activesynth OWNER activesynth_owner;
 REVOKE ALL ON DATABASE airflow FROM PUBLIC;
@@ -37,4 +41,5 @@ ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
   GRANT USAGE, SELECT ON SEQUENCES TO activesynth;
 ALTER DEFAULT PRIVILEGES FOR ROLE activesynth_owner
   GRANT SELECT ON TABLES TO activesynth_reader;
+REVOKE airflow, activesynth_owner FROM CURRENT_USER;
 SQL
