@@ -26,10 +26,8 @@ from activesynth.lineage.migrate import bring_to, hold_migrations, revision_of
 from activesynth.lineage.revision import NEWEST
 from activesynth.lineage.schema import campaigns
 
-# What a server or role may have set otherwise and would read or write values in another way.
+# What a server or role may have set otherwise; dates are ISO already, the driver sees to that.
 _PLAIN_VALUES = (
-    "SET LOCAL datestyle = 'ISO, YMD'",
-    "SET LOCAL intervalstyle = 'postgres'",
     "SET LOCAL extra_float_digits = 1",
     "SET LOCAL client_encoding = 'UTF8'",
     "SET LOCAL statement_timeout = 0",
