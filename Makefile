@@ -62,7 +62,7 @@ unit: $(VENV)/.development
 bench: $(VENV)/.development ## Measure where the time goes
 	@$(BIN)/python -m benchmarks
 
-damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found, 100 planted losses named
+damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found, 100 lost blobs and 200 of a backup named
 	@PYTHONPATH=.:tests $(BIN)/python tests/damage/suite.py
 
 faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks; FAMILIES=kills,zombies for some

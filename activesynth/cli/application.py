@@ -6,6 +6,7 @@ import typer
 
 from activesynth.cli import (
     annotation,
+    backups,
     campaigns,
     checks,
     copies,
@@ -55,6 +56,7 @@ def application() -> typer.Typer:
         ("iteration", iterations.app),
         ("outbox", operations.outbox),
         ("database", database.app),
+        ("backup", backups.app),
         ("objects", objects.app),
     ):
         app.add_typer(group, name=name)

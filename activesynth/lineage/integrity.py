@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
 from activesynth.lineage.engine import Database
@@ -238,6 +238,12 @@ def recorded_blobs(database: Database, campaign: str | None) -> Iterator[Recorde
         yield RecordedBlob(**row)
 
 
+def recorded_in(connection: Connection) -> Iterator[RecordedBlob]:
+    """Yield the distinct digests that the rows of all campaigns point at, as this one sees them."""
+    for row in _rows(connection, _RECORDED, None):
+        yield RecordedBlob(**row)
+
+
 def blob_mentions(database: Database, campaign: str | None) -> Iterator[BlobMention]:
     """Stream what refers to blobs that other rows must know."""
     for row in _streamed(database, _MENTIONS, campaign):
@@ -260,6 +266,10 @@ def broken_rows(database: Database, campaign: str | None) -> list[BrokenRow]:
 
 def _streamed(database: Database, query: str, campaign: str | None) -> Iterator[dict[str, Any]]:
     with database.reading() as connection:
-        streaming = connection.execution_options(yield_per=STREAM_ROWS)
-        for row in streaming.execute(text(query), {"campaign": campaign}).mappings():
-            yield {str(name): value for name, value in row.items()}
+        yield from _rows(connection, query, campaign)
+
+
+def _rows(connection: Connection, query: str, campaign: str | None) -> Iterator[dict[str, Any]]:
+    streaming = connection.execution_options(yield_per=STREAM_ROWS)
+    for row in streaming.execute(text(query), {"campaign": campaign}).mappings():
+        yield {str(name): value for name, value in row.items()}

@@ -41,9 +41,28 @@ def current(url: str) -> str | None:
     database = Database(make_engine(url), Unwatched())
     try:
         with database.reading() as connection:
-            return _context(connection).get_current_revision()
+            return revision_of(connection)
     finally:
         database.close()
+
+
+def hold_migrations(connection: Connection) -> None:
+    """Let nobody else migrate before the transaction of ``connection`` ends."""
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+
+
+def bring_to(connection: Connection, revision: str) -> None:
+    """Migrate up or down to ``revision`` in the transaction of ``connection``."""
+    found = revision_of(connection)
+    if found is None or found < revision:
+        command.upgrade(_config(connection), revision)
+    elif found > revision:
+        command.downgrade(_config(connection), revision)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision of the tables that ``connection`` sees, or None where there are none."""
+    return _context(connection).get_current_revision()
 
 
 @contextmanager
@@ -51,7 +70,7 @@ def _migrating(engine: Engine, label: str) -> Iterator[Config]:
     database = Database(engine, Unwatched())
     try:
         with database.writing(label) as connection:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            hold_migrations(connection)
             yield _config(connection)
     finally:
         database.close()

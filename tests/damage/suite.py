@@ -1,4 +1,7 @@
-"""The long form: 300 flipped bits, truncated and empty blobs, 100 planted losses (`make damage`).
+"""The long form of damage (`make damage`): 300 flipped bits, cut and empty blobs, planted losses.
+
+100 losses are planted in stores and named by `fsck`, 200 in the blobs of a backup and named when
+it is restored.
 
 Starts a PostgreSQL and an S3 server of its own, or uses the S3 server that the environment names.
 """
@@ -11,19 +14,23 @@ import sys
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from activesynth.domain.ports import ObjectStore
 from activesynth.lineage.migrate import upgrade
 from activesynth.operations.fsck import fsck
+from backup_cases import back_up, bring_back, elsewhere, planted_in_backup
 from damage_laboratory import Laboratory, laboratory, on_s3, real_laboratory
 from damage_trials import HARMS, Planting, Trial, damage_trials, planted_losses, table
 from platform_fixtures import PostgresServer
+from raw_stores import s3_store
 from s3_fixtures import CephGateway, S3Server, server_from_environment
 
 TRIALS = (("flipped", 300), ("truncated", 48), ("empty", 48))
 LOSSES = (1,) * 64 + (6,) * 6
+LOSSES_OF_BACKUP = (1,) * 40 + (40,) * 4
 
 
 @contextmanager
@@ -100,6 +107,37 @@ def name(stores: dict[str, Laboratory], seed: int) -> bool:
     return quiet and all(planting.is_exact for planting in done)
 
 
+def restore_damaged(
+    server: PostgresServer, lab: Laboratory, s3: S3Server, folder: Path, seed: int
+) -> bool:
+    """Plant losses in a backup's blobs and compare what restoring it names; half go to S3."""
+    back_up(lab.database_url, lab.platform, folder / "backup")
+
+    def bucket() -> ObjectStore:
+        return s3_store(s3, f"restored-{uuid.uuid4().hex[:12]}")[0]
+
+    targets: list[tuple[str, int, Callable[[], ObjectStore] | None]] = [
+        ("s3", size, bucket) if number % 2 else ("directory", size, None)
+        for number, size in enumerate(LOSSES_OF_BACKUP)
+    ]
+    done = list(planted_in_backup(server, lab, folder / "backup", folder / "there", targets, seed))
+    print("| loss in a backup | planted | of them restored to S3 | named, and nothing else |")
+    print("|---|---|---|---|")
+    for harm in (*HARMS, None):
+        own = [p for p in done for one in p.planted.values() if harm in (None, one)]
+        on_bucket = sum(p.store == "s3" for p in own)
+        print(
+            f"| {harm or 'all'} | {len(own)} | {on_bucket} | {sum(not p.misnamed for p in own)} |"
+        )
+    missed = [p for p in done if p.misnamed]
+    for planting in missed:
+        print(f"MISNAMED {planting}", file=sys.stderr)
+    with elsewhere(server, folder / "whole") as (url, platform):
+        whole = bring_back(url, platform, folder / "backup").is_whole
+    print(f"\nThe undamaged backup restores whole: {whole}.\n")
+    return whole and not missed
+
+
 def main() -> int:
     """Run everything; 0 when all damage was found and named."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -118,6 +156,7 @@ def main() -> int:
                 bucket = on_s3(lab, s3, f"damage-{uuid.uuid4().hex[:12]}")
                 stores = {"directory": lab, "s3": bucket}
                 passed = [detect(stores, seed), name(stores, seed)]
+                passed.append(restore_damaged(server, lab, s3, folder, seed))
             url = server.url(server.create_database())
             upgrade(url)
             with real_laboratory(url, folder / "real") as lab:
