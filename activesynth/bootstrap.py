@@ -22,7 +22,7 @@ from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
 from activesynth.nn.device_choice import fix_device, present_device
 from activesynth.nn.numerics import fix_threads, numerics_profile
-from activesynth.operations.events import FileEventSink
+from activesynth.operations.event_transport import open_sink
 from activesynth.perturbations.registry import CORRUPTIONS
 from activesynth.storage.opening import open_store
 from activesynth.targeting.registry import STRATEGIES
@@ -92,7 +92,7 @@ def open_platform(
             reader=lineage.reader,
             index=FaissIndex(),
             parts=catalog(),
-            sink=FileEventSink(settings.home / "events"),
+            sink=open_sink(settings),
             clock=SystemClock(),
             profile=numerics_profile(),
             device=present_device(),
