@@ -16,6 +16,7 @@ from activesynth.cli import (
     exports,
     generators,
     iterations,
+    metrics,
     objects,
     operations,
     platform,
@@ -40,7 +41,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies),
+        *(diagnosis, checks, copies, metrics),
     ):
         room.register(app)
     for name, group in (

@@ -43,6 +43,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.standing import StandingReader
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while long work runs; cheap, and safe to ignore."""
@@ -423,7 +424,7 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, Protocol):
+class LineageReader(OnDemandReader, StandingReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:

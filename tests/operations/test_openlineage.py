@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
 from activesynth.config.settings import Settings
-from activesynth.domain.records import OutboxEvent
+from activesynth.domain.records import Decision, OutboxEvent
 from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
 from activesynth.lineage.lineage import Lineage
 from activesynth.operations.event_transport import OpenLineageSink, open_sink
@@ -159,7 +159,8 @@ def receiver() -> Iterator[Receiver]:
 def told(lineage: Lineage) -> Lineage:
     """Return lineage with a promoted iteration and one that was refused and left no version."""
     make_campaign(lineage.store)
-    for number, decision in enumerate(("promoted", "refused")):
+    decisions: tuple[Decision, ...] = ("promoted", "refused")
+    for number, decision in enumerate(decisions):
         opened = lineage.store.open_iteration("digits", f"digits__it{number}", {})
         commit = make_commit(opened)
         version = commit.bundle.version if decision == "promoted" else None
