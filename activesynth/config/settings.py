@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     events_url: str | None = None
     events_api_key: SecretStr | None = None
     events_namespace: Annotated[str, Field(min_length=1)] = "activesynth"
+    logs: Literal["text", "json"] = "text"
     threads: Annotated[int, Field(ge=1)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

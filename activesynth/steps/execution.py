@@ -16,6 +16,7 @@ from activesynth.domain.documents import Document
 from activesynth.domain.exchange import State
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.work import at_step
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.turn import Turn
 
@@ -148,7 +149,8 @@ def _compute(
     outputs = Outputs(turn.artifacts)
     turn.report(step.name, 0, 1)
     started = time.perf_counter()
-    compute(outputs)
+    with at_step(step.name):
+        compute(outputs)
     seconds = time.perf_counter() - started
     turn.report(step.name, 1, 1)
     return StepRecord(

@@ -177,7 +177,7 @@ def test_the_number_of_series_does_not_grow_with_iterations(lineage: Lineage) ->
 
 
 def test_campaigns_of_experiments_are_left_out(lineage: Lineage) -> None:
-    registration = lineage.store."abcdef0123"
+    registration = "abcdef0123"
     lineage.store.register_experiment("compare", registration, {"variants": ["plain"]})
     make_campaign(lineage.store)
     make_campaign(lineage.store, f"compare_plain_3_{registration[:6]}")
