@@ -147,12 +147,12 @@ def _compute(
     shard: int,
 ) -> StepRecord:
     outputs = Outputs(turn.artifacts)
-    turn.report(step.name, 0, 1)
-    started = time.perf_counter()
     with at_step(step.name):
+        turn.report(step.name, 0, 1)
+        started = time.perf_counter()
         compute(outputs)
-    seconds = time.perf_counter() - started
-    turn.report(step.name, 1, 1)
+        seconds = time.perf_counter() - started
+        turn.report(step.name, 1, 1)
     return StepRecord(
         name=step.name,
         shard=shard,
