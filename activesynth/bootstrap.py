@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 from activesynth.annotation.registry import ANNOTATORS
 from activesynth.arms.registry import ARMS
+from activesynth.config.redaction import guard, scrub
 from activesynth.config.settings import Settings
 from activesynth.datasets.registry import SOURCES
 from activesynth.domain.effects import Effects, Unwatched
 from activesynth.domain.platform import Platform, Report, unheard
 from activesynth.domain.registry import Catalog
+from activesynth.domain.work import lay_down
 from activesynth.errors import ConfigurationError
 from activesynth.evaluation.registry import METRICS
 from activesynth.generation.registry import GENERATORS
@@ -22,7 +24,7 @@ from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
 from activesynth.nn.device_choice import fix_device, present_device
 from activesynth.nn.numerics import fix_threads, numerics_profile
-from activesynth.operations.events import FileEventSink
+from activesynth.operations.event_transport import open_sink
 from activesynth.perturbations.registry import CORRUPTIONS
 from activesynth.storage.opening import open_store
 from activesynth.targeting.registry import STRATEGIES
@@ -62,7 +64,8 @@ def open_platform(
 ) -> Iterator[Platform]:
     """Connect everything a step needs, and let go of it at the end.
 
-    Threads and device are those of the whole process, and stay as set.
+    Threads and device are those of the whole process, and stay as set. Secrets are hidden in the
+    process's log records from here on, and in what is raised inside of the block.
 
     Args:
         settings: Where to run; read from the environment when not given.
@@ -73,7 +76,21 @@ def open_platform(
         ConfigurationError: If no database is named.
         TransientError: If the database or the object store does not answer.
     """
-    settings = settings or Settings.read()
+    guard(settings)
+    try:
+        settings = settings or Settings.read()
+        guard(settings)
+        with _opened(settings, report, effects or Unwatched()) as platform:
+            yield platform
+    except Exception as error:
+        scrub(error)
+        raise
+    finally:
+        lay_down()
+
+
+@contextmanager
+def _opened(settings: Settings, report: Report, watch: Effects) -> Iterator[Platform]:
     if settings.database_url is None:
         raise ConfigurationError(
             "ACTIVESYNTH_DATABASE_URL is not set; start the embedded platform with "
@@ -83,7 +100,6 @@ def open_platform(
         )
     fix_threads(settings.threads)
     fix_device(settings.device)
-    watch = effects or Unwatched()
     with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
             objects=open_store(settings, watch),
@@ -92,7 +108,7 @@ def open_platform(
             reader=lineage.reader,
             index=FaissIndex(),
             parts=catalog(),
-            sink=FileEventSink(settings.home / "events"),
+            sink=open_sink(settings),
             clock=SystemClock(),
             profile=numerics_profile(),
             device=present_device(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
+from activesynth.domain.standing import Standing
 
 Row = dict[str, Any]
 
@@ -22,6 +23,9 @@ class RowReader:
     cost_rows: list[Row] = field(default_factory=list)
 
     def campaigns(self) -> list[Row]:
+        return []
+
+    def standings(self) -> list[Standing]:
         return []
 
     def retrieved(self, campaign: str) -> list[Row]:

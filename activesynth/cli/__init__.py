@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 INTERRUPTED = 130
+FAILED = 1
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -31,17 +33,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         application()(None if arguments is None else list(arguments), prog_name="activesynth")
     except ActiveSynthError as error:
         sys.stdout.flush()
-        print(f"error [{error.reason}]: {_shown(error)}", file=sys.stderr)
+        _tell(f"error [{error.reason}]: {_shown(_without_secrets(str(error)))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:
+        # A bug: everything that helps to find it, and no secret, which an exception may quote.
+        sys.stdout.flush()
+        _tell(_without_secrets(traceback.format_exc()))
+        return FAILED
     return 0
 
 
-def _shown(error: Exception) -> str:
+def _tell(text: str) -> None:
+    from activesynth.cli.logs import is_json, logger
+
+    if is_json():
+        logger.error(text.rstrip())
+    else:
+        print(text, end="", file=sys.stderr)
+
+
+def _without_secrets(text: str) -> str:
+    from activesynth.config.redaction import guard, redacted
+
+    guard()
+    return redacted(text)
+
+
+def _shown(text: str) -> str:
     """Return a message without what could move the cursor or hide text."""
     return "".join(
-        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in str(error)
+        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text
     )

@@ -18,6 +18,7 @@ from activesynth.cli import (
     exports,
     generators,
     iterations,
+    metrics,
     objects,
     operations,
     platform,
@@ -42,7 +43,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies, doctor),
+        *(diagnosis, checks, copies, doctor, metrics),
     ):
         room.register(app)
     for name, group in (

@@ -50,9 +50,25 @@ def psql(
     else:
         from activesynth.embedded.programs import binaries
 
-        address = found.get_secret_value().replace("postgresql+psycopg2://", "postgresql://", 1)
+        address, password = without_password(found.get_secret_value())
+        if password is not None:
+            os.environ["PGPASSWORD"] = password
         command = [str(binaries() / "psql"), address]
     os.execvp(command[0], [*command, *(arguments or [])])  # noqa: S606 - psql takes our place
+
+
+def without_password(address: str) -> tuple[str, str | None]:
+    """Return an address as psql takes it and its password apart, for `ps` shows every argument."""
+    from urllib.parse import unquote
+
+    address = address.replace("postgresql+psycopg2://", "postgresql://", 1)
+    scheme, mark, rest = address.partition("://")
+    before, asked, query = rest.partition("?")
+    login, at, place = before.rpartition("@")
+    user, colon, password = login.partition(":")
+    if not (at and colon):
+        return address, None
+    return f"{scheme}{mark}{user}@{place}{asked}{query}", unquote(password)
 
 
 def bring_up() -> PlatformInfo:

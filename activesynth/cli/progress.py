@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
+
+from activesynth.cli.logs import Stream, said_to
 
 if TYPE_CHECKING:
     from activesynth.domain.platform import Report
@@ -16,22 +18,24 @@ LINE_SECONDS = 5.0
 
 
 @contextmanager
-def progress(stream: TextIO | None = None) -> Iterator[Report]:
+def progress(stream: Stream | None = None) -> Iterator[Report]:
     """Give a report that shows step, rate and remaining time while the block runs.
 
     A total of 0 takes a piece of work off the display without a word.
     """
-    stream = stream or sys.stderr
+    stream = stream or said_to()
     if not stream.isatty():
         yield Lines(stream)
         return
-    with _bars(stream) as report:
+    with _bars(cast(TextIO, stream)) as report:
         yield report
 
 
 def notice(text: str) -> None:
-    """Tell a person something that is no result."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell a person something that is no result; secrets are hidden."""
+    from activesynth.config.redaction import redacted
+
+    print(redacted(text), file=said_to(), flush=True)
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class _Work:
 class Lines:
     """One line when work starts, when it ends, and every few seconds in between."""
 
-    stream: TextIO
+    stream: Stream
     now: Callable[[], float] = time.monotonic
     _work: dict[str, _Work] = field(default_factory=dict)
 

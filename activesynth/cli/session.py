@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from activesynth.cli.logs import say_in_json
 from activesynth.cli.progress import notice, progress
 
 if TYPE_CHECKING:
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
 
 def settings() -> Settings:
-    """Read the environment."""
+    """Read the environment; its secrets are hidden in what is logged from here on."""
+    from activesynth.config.redaction import guard
     from activesynth.config.settings import Settings
 
-    return Settings.read()
+    guard()
+    found = Settings.read()
+    if found.logs == "json":
+        say_in_json()
+    return found
 
 
 def embedded() -> EmbeddedPlatform:

@@ -22,8 +22,10 @@ class Settings(BaseSettings):
     ``database_url`` and ``objects_url`` default to those of the embedded platform at ``home``.
     ``objects_url`` is ``file:///folder`` or ``s3://bucket/prefix`` with the endpoint and keys
     beside it. Relative paths in a campaign's ``source`` start at ``data``. ``airflow_url`` names an
-    Airflow that runs already, for commands that would start the embedded one. ``gpu_executor``
-    names the executor of tasks in the queue ``gpu`` where Airflow has more than one.
+    Airflow that runs already, for commands that would start the embedded one. ``events_url`` is
+    ``file:///folder`` or the address that takes OpenLineage events; unset, they become files under
+    ``home``. ``gpu_executor`` names the executor of tasks in the queue ``gpu`` where Airflow has
+    more than one.
 
     Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
     (``activesynth_database_url``) gives that variable's value, unless the environment does.
@@ -47,6 +49,10 @@ class Settings(BaseSettings):
     airflow_url: str | None = None
     airflow_user: str = "admin"
     airflow_password: SecretStr | None = None
+    events_url: str | None = None
+    events_api_key: SecretStr | None = None
+    events_namespace: Annotated[str, Field(min_length=1)] = "activesynth"
+    logs: Literal["text", "json"] = "text"
     threads: Annotated[int, Field(ge=1)] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     gpu_executor: str | None = None

@@ -33,16 +33,17 @@ from activesynth.domain.records import (
     BrokenRow,
     Bundle,
     CampaignRecord,
-    Event,
     IterationCommit,
     IterationRecord,
     IterationRef,
+    OutboxEvent,
     QueueItem,
     RecordedBlob,
     SplitRead,
     StepRecord,
 )
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.standing import StandingReader
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while long work runs; cheap, and safe to ignore."""
@@ -393,7 +394,7 @@ class LineageStore(OnDemandStore, ExperimentStore, Protocol):
     def metric_history(self, campaign: str, name: str, arm: str) -> list[tuple[int, float]]:
         """Return (iteration, value) of a committed metric on guide, slice ``all``, oldest first."""
 
-    def pending_events(self) -> list[Event]:
+    def pending_events(self) -> list[OutboxEvent]:
         """Return outbox events that have not been sent, oldest first."""
 
     def mark_sent(self, key: str) -> None:
@@ -426,7 +427,7 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, Protocol):
+class LineageReader(OnDemandReader, StandingReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:
@@ -483,8 +484,13 @@ class LineageReader(OnDemandReader, Protocol):
 class EventSink(Protocol):
     """Where outbox events go."""
 
-    def send(self, event: Event) -> None:
-        """Deliver an event; delivering the same key twice must be harmless."""
+    def send(self, event: OutboxEvent) -> None:
+        """Deliver an event; delivering the same key twice must be harmless.
+
+        Raises:
+            TransientError: If it could not be delivered now; it is sent again later.
+            ConfigurationError: If the receiver refuses it.
+        """
 
 
 class Clock(Protocol):

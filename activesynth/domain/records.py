@@ -187,6 +187,23 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxEvent(Event):
+    """An event as it waits in the outbox, with what is on record about its commit.
+
+    ``recorded_at`` is when it was committed. ``run_key``, ``decision`` and ``reason`` are those of
+    its iteration, None for a refresh; ``parent`` is the version that the work started from, and
+    ``rows`` counts those of the version it made, per split, empty where it made none.
+    """
+
+    recorded_at: datetime
+    run_key: str | None = None
+    parent: str | None = None
+    decision: Decision | None = None
+    reason: str | None = None
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class VersionRow:
     """A dataset version to insert: manifest digest, its parent, why it exists, rows per split."""
 

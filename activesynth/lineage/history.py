@@ -1,13 +1,21 @@
-"""What earlier iterations found, and how often guarded splits were read."""
+"""What earlier iterations found, how often guarded splits were read, and what is to be told."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from activesynth.domain.records import SplitRead
+from activesynth.domain.records import OutboxEvent, SplitRead
 from activesynth.lineage.locks import lock_campaign
-from activesynth.lineage.schema import campaigns, metrics, split_reads, weaknesses
+from activesynth.lineage.schema import (
+    campaigns,
+    dataset_versions,
+    iterations,
+    metrics,
+    outbox,
+    split_reads,
+    weaknesses,
+)
 
 # Metrics and weaknesses are written by commits alone, so all rows of theirs are committed.
 
@@ -87,3 +95,44 @@ def counted_reads(connection: Connection, campaign: str) -> list[SplitRead]:
         .order_by(split_reads.c.split, split_reads.c.purpose)
     )
     return [SplitRead(row.split, row.purpose, 1) for row in connection.execute(query)]
+
+
+def pending_events(connection: Connection) -> list[OutboxEvent]:
+    """Return outbox events that were not sent, oldest first, with what their commit recorded."""
+    made = outbox.c.payload["version"].as_string()
+    query = (
+        select(
+            outbox,
+            iterations.c.run_key,
+            iterations.c.decision,
+            iterations.c.reason,
+            func.coalesce(iterations.c.parent, dataset_versions.c.parent).label("parent"),
+            dataset_versions.c.rows,
+        )
+        .outerjoin(
+            iterations,
+            (iterations.c.campaign == outbox.c.campaign)
+            & (iterations.c.number == outbox.c.iteration),
+        )
+        .outerjoin(
+            dataset_versions,
+            (dataset_versions.c.campaign == outbox.c.campaign)
+            & (dataset_versions.c.digest == made),
+        )
+        .where(outbox.c.sent_at.is_(None))
+        .order_by(outbox.c.position)
+    )
+    return [
+        OutboxEvent(
+            key=row.key,
+            kind=row.kind,
+            payload=row.payload,
+            recorded_at=row.recorded_at,
+            run_key=row.run_key,
+            parent=row.parent,
+            decision=row.decision,
+            reason=row.reason,
+            rows=row.rows or {},
+        )
+        for row in connection.execute(query)
+    ]

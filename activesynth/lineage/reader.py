@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import text
 
 from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
-from activesynth.lineage import integrity
+from activesynth.domain.standing import Standing
+from activesynth.lineage import integrity, standing
 from activesynth.lineage.engine import Database
 
 # A campaign without data is a first run that was cut off: nothing of it counts yet.
@@ -204,6 +205,11 @@ class PostgresLineageReader:
     def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
         """Return rows whose relations to other rows are broken, the first 1000 of each kind."""
         return integrity.broken_rows(self._database, campaign)
+
+    def standings(self) -> list[Standing]:
+        """Return how each campaign stands, by name, all as of one moment."""
+        with self._database.reading() as connection:
+            return standing.standings(connection)
 
     def _rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self._database.reading() as connection:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 
 from activesynth.domain.records import (
     Bundle,
     CampaignRecord,
     DiagnosisRecord,
-    Event,
     IterationCommit,
     IterationRecord,
     IterationRef,
+    OutboxEvent,
     SplitRead,
     StepRecord,
 )
@@ -164,11 +164,10 @@ class PostgresLineageStore(ExperimentRows):
         with self._database.reading() as connection:
             return history.metric_history(connection, campaign, name, arm)
 
-    def pending_events(self) -> list[Event]:
+    def pending_events(self) -> list[OutboxEvent]:
         """Return outbox events that have not been sent, oldest first."""
-        query = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.position)
         with self._database.reading() as connection:
-            return [Event(row.key, row.kind, row.payload) for row in connection.execute(query)]
+            return history.pending_events(connection)
 
     def mark_sent(self, key: str) -> None:
         """Record that an event left; the first time counts."""

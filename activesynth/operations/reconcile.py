@@ -42,7 +42,8 @@ def reconcile(state_of: Callable[[str], RunState], platform: Platform) -> Reconc
         state_of: Tells the state of a run by its key.
         platform: The ports.
     """
-    events = send_events(platform)
+    # Events are hints: a receiver that is away must not keep runs from being started.
+    events = send_events(platform, is_hint=True)
     released: list[str] = []
     to_start: list[Continuation] = []
     for record in platform.lineage.last_iterations():

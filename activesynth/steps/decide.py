@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.effects import watched
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRecord
+from activesynth.errors import ConfigurationError, TransientError
 from activesynth.evaluation.convergence import has_converged
 from activesynth.steps.begin import labels_bought
 from activesynth.steps.turn import Turn, open_turn
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,12 @@ class Continuation:
 
 
 def decide(iteration_id: str, platform: Platform) -> Continuation:
-    """Send what the outbox holds, and return the next run that the commit decided on."""
+    """Send what the outbox holds, and return the next run that the commit decided on.
+
+    Events are hints: where nobody takes them they stay in the outbox, and the loop goes on.
+    """
     turn = open_turn(iteration_id, platform)
-    send_events(platform)
+    send_events(platform, is_hint=True)
     return continuation(turn.record)
 
 
@@ -40,17 +47,32 @@ def continuation(record: IterationRecord) -> Continuation:
     return Continuation(record.next_run, conf, record.reason or "")
 
 
-def send_events(platform: Platform) -> int:
+def send_events(platform: Platform, *, is_hint: bool = False) -> int:
     """Deliver outbox events after their commit; return how many. Repeating it is harmless.
 
     The first failure ends the round, so events keep their order.
+
+    Args:
+        platform: Whose outbox is emptied.
+        is_hint: Log what the receiver complains about and return, instead of raising it.
+
+    Raises:
+        TransientError: If the receiver is away.
+        ConfigurationError: If it refuses an event.
     """
-    events = platform.lineage.pending_events()
-    for event in events:
-        with watched(platform.effects, "outbox.send", event.key):
-            platform.sink.send(event)
+    sent = 0
+    for event in platform.lineage.pending_events():
+        try:
+            with watched(platform.effects, "outbox.send", event.key):
+                platform.sink.send(event)
+        except (TransientError, ConfigurationError) as error:
+            if not is_hint:
+                raise
+            logger.warning("%s `activesynth outbox send` tries it again.", error)
+            break
         platform.lineage.mark_sent(event.key)
-    return len(events)
+        sent += 1
+    return sent
 
 
 def next_run(turn: Turn) -> tuple[str | None, str]:

@@ -16,6 +16,7 @@ from activesynth.domain.documents import Document
 from activesynth.domain.exchange import State
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.work import at_step
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.turn import Turn
 
@@ -146,11 +147,12 @@ def _compute(
     shard: int,
 ) -> StepRecord:
     outputs = Outputs(turn.artifacts)
-    turn.report(step.name, 0, 1)
-    started = time.perf_counter()
-    compute(outputs)
-    seconds = time.perf_counter() - started
-    turn.report(step.name, 1, 1)
+    with at_step(step.name):
+        turn.report(step.name, 0, 1)
+        started = time.perf_counter()
+        compute(outputs)
+        seconds = time.perf_counter() - started
+        turn.report(step.name, 1, 1)
     return StepRecord(
         name=step.name,
         shard=shard,

@@ -12,6 +12,7 @@ from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Modality, Predictor, Trainer
 from activesynth.domain.records import IterationRecord, IterationRef, StepRecord
+from activesynth.domain.work import take_up
 from activesynth.steps.artifacts import Artifacts
 
 
@@ -93,6 +94,7 @@ def open_turn(iteration_id: str, platform: Platform) -> Turn:
         ConflictError: If another run has taken the iteration over.
     """
     record = platform.lineage.iteration(IterationRef.parse(iteration_id))
+    take_up(record.run_key, record.ref.campaign, record.ref.number)
     config = apply_trigger(parse_campaign(record.config, "recorded config"), record.overrides)
     artifacts = Artifacts(platform.objects)
     manifest = artifacts.document(record.parent, DatasetManifest)

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+from structlog.contextvars import bind_contextvars
 
 from activesynth.bootstrap import open_platform as open_ports
+from activesynth.config.redaction import guard, redacted
 from activesynth.domain.platform import Platform
+from activesynth.domain.work import Work, tell_work_to
 from activesynth.errors import ActiveSynthError, TransientError, WaitingForPeople
 
 logger = logging.getLogger(__name__)
@@ -23,8 +27,10 @@ def open_platform() -> Iterator[Platform]:
 
     A :class:`TransientError` passes on, so Airflow retries. What needs a person (bad input, bad
     configuration, a lost race, corrupt bytes) fails the task at once, with reason code and message
-    alone.
+    alone. Secrets are hidden in the task's log, and its lines carry run, campaign, iteration and
+    step.
     """
+    _guard_task()
     try:
         with open_ports(report=LogReport()) as platform:
             yield platform
@@ -32,6 +38,18 @@ def open_platform() -> Iterator[Platform]:
         raise error from None
     except ActiveSynthError as error:
         raise AirflowFailException(f"[{error.reason}] {error}") from None
+
+
+def _guard_task() -> None:
+    """Hide our secrets, by Airflow's own means too: its supervisor writes tracebacks down."""
+    guard()
+    for secret in redacted.known:
+        mask_secret(secret)
+    tell_work_to(_bind)
+
+
+def _bind(work: Work) -> None:
+    bind_contextvars(**{name: value for name, value in work.fields().items() if value})
 
 
 class LogReport:
