@@ -86,7 +86,7 @@ def open_platform(
     watch = effects or Unwatched()
     with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
-            objects=open_store(settings, watch),
+            objects=open_store(settings, watch, lambda digest: lineage.store.hold([digest])),
             lineage=lineage.store,
             queue=lineage.queue,
             reader=lineage.reader,

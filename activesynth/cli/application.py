@@ -8,6 +8,7 @@ from activesynth.cli import (
     annotation,
     campaigns,
     checks,
+    collection,
     copies,
     database,
     demo,
@@ -40,7 +41,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies),
+        *(diagnosis, checks, copies, collection),
     ):
         room.register(app)
     for name, group in (
