@@ -9,14 +9,19 @@ collector removes what is not. Prints one JSON document: what was done, and what
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from activesynth.domain.documents import DatasetManifest, ShardRef
+from activesynth.domain.effects import EffectKind
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRef, StepRecord
 from activesynth.errors import MissingArtifactError, TransientError
@@ -120,8 +125,38 @@ def sweep_naively(platform: Platform, folder: Path, stop: Path) -> dict[str, Any
     return {"removed": removed}
 
 
+@dataclass(slots=True)
+class Killed:
+    """Ends this process at its n-th removal, before or after it."""
+
+    moment: str
+    number: int
+
+    def before(self, kind: EffectKind, key: str) -> None:
+        self._act(kind, "before")
+
+    def after(self, kind: EffectKind, key: str) -> None:
+        self._act(kind, "after")
+
+    def _act(self, kind: EffectKind, moment: str) -> None:
+        if kind == "blob.delete" and moment == self.moment:
+            self.number -= 1
+            if self.number == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spawn(role: str, database: str, folder: Path, seed: int = 0) -> subprocess.Popen[str]:
+    """Start a process in a role; what it says is on its standard output when it has ended."""
+    command = [sys.executable, __file__, role, database, str(folder), str(seed)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
 def main(role: str, database: str, folder: Path, seed: int) -> dict[str, Any]:
     stop = folder / "stop"
+    if role.startswith("killed"):
+        with plane_platform(database, folder, Killed(role.split()[1], seed)) as platform:
+            collect(platform, grace=NO_TIME, is_deleting=True, readers=1)
     with plane_platform(database, folder) as platform:
         ref = IterationRef(CAMPAIGN, 0, 1)
         if role == "worker":

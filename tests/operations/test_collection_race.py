@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +10,10 @@ from activesynth.operations.collect import collect
 from activesynth.operations.fsck import fsck
 from activesynth.operations.ingest import ingest
 from activesynth.steps.begin import begin
-from collection_race import CAMPAIGN, NO_TIME
+from collection_race import CAMPAIGN, NO_TIME, spawn
 from toy_plane import plane_config, plane_platform
 
-PROGRAM = Path(__file__).parents[1] / "collection_race.py"
 LIMIT = 300
-
-
-def spawn(role: str, database: str, folder: Path, seed: int = 0) -> subprocess.Popen[str]:
-    command = [sys.executable, str(PROGRAM), role, database, str(folder), str(seed)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def race(database: str, folder: Path, *sweepers: str) -> dict[str, list[dict[str, Any]]]:
