@@ -194,6 +194,25 @@ def test_a_held_blob_stays_however_often_the_collector_comes(lab: Laboratory) ->
     assert not lab.platform.objects.has(wanted)
 
 
+def test_a_held_blob_is_not_condemned_even_where_it_is_in_quarantine(lab: Laboratory) -> None:
+    plant(lab.platform)
+    lineage, blobs = lab.platform.lineage, list(lab.platform.objects.listed())
+    wanted = lab.platform.objects.put(ORPHANS[0])
+    recorded = lab.kinds["diagnose/profile"][0].digest
+    lineage.quarantine(blobs)  # as a collector would whose mark was made long before
+
+    rows = [row for row in lineage.quarantined(NO_TIME) if row.digest in (wanted, recorded)]
+    condemned = lineage.condemn(rows, NO_TIME, "late")
+    lineage.release()
+    after = lineage.condemn(rows, NO_TIME, "late")
+
+    assert len(rows) == 2
+    assert (condemned, after) == ([], [wanted])
+    settle(lab)
+    lineage.pardon([blob.digest for blob in blobs])
+    sweep(lab.platform), sweep(lab.platform)
+
+
 def test_a_reused_result_is_held_with_what_its_manifests_list(lab: Laboratory) -> None:
     change(lab, OPEN)
     turn = open_turn(f"{lab.campaign}:1:1", lab.platform)
@@ -307,7 +326,8 @@ def test_a_collector_that_is_killed_at_a_removal_loses_nothing_and_is_run_again(
 def settle(lab: Laboratory) -> None:
     """Let the time pass in which a removal that was condemned may still arrive."""
     late = f"now() - interval '{SETTLED.total_seconds()} seconds'"
-    change(lab, f"UPDATE activesynth.blob_quarantine SET condemned_at = {late}")
+    condemned = "condemned_by IS NOT NULL"
+    change(lab, f"UPDATE activesynth.blob_quarantine SET condemned_at = {late} WHERE {condemned}")
 
 
 def test_a_blob_whose_collector_died_is_refused_for_a_while_and_then_put_anew(
