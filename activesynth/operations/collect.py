@@ -23,8 +23,10 @@ record reaches is ever removed, because:
 5. **Who was dead does not record.** A holder that took no lease for the lease limit loses them all,
    and whatever its process writes afterwards is refused: it starts its task again.
 
-Readers need no lease: what they read is reached by a record. The grace period is no part of the
-argument; it keeps what programs without leases have put (copies, older versions).
+Readers need no lease: what they read is reached by a record. The argument needs the grace period in
+one place only: a step that links an input whose own result is replaced before the link is recorded
+has not leased it, and would have to stand still for longer than that. Otherwise the period keeps
+what programs without leases have put (copies, older versions).
 
 A manifest or card that is lost hides what it lists, so nothing is removed until it is restored.
 """
