@@ -102,7 +102,7 @@ def _opened(settings: Settings, report: Report, watch: Effects) -> Iterator[Plat
     fix_device(settings.device)
     with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
-            objects=open_store(settings, watch),
+            objects=open_store(settings, watch, lambda digest: lineage.store.hold([digest])),
             lineage=lineage.store,
             queue=lineage.queue,
             reader=lineage.reader,

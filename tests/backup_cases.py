@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from activesynth.domain.effects import Unwatched
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
-from activesynth.lineage.archive import PostgresArchive
+from activesynth.lineage.archive import PASSING, PostgresArchive
 from activesynth.lineage.columns import metadata
 from activesynth.operations.backup import Created, create
 from activesynth.operations.restore import Restored, restore
@@ -69,6 +69,7 @@ def all_rows(url: str) -> dict[str, list[str]]:
                 ).scalars()
             )
             for table in metadata.sorted_tables
+            if table.name not in PASSING
         }
     engine.dispose()
     return found

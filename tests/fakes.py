@@ -14,6 +14,7 @@ import numpy as np
 from activesynth.annotation.registry import ANNOTATORS
 from activesynth.datasets.registry import SOURCES
 from activesynth.domain.canonical import Array
+from activesynth.domain.collection import StoredBlob
 from activesynth.domain.effects import Effects, Unwatched
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import (
@@ -57,6 +58,13 @@ class MemoryObjects:
 
     def digests(self) -> Iterable[str]:
         return list(self.blobs)
+
+    def listed(self) -> Iterable[StoredBlob]:
+        long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+        return [StoredBlob(digest, len(data), long_ago) for digest, data in self.blobs.items()]
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        self.blobs.pop(digest, None)
 
     def size(self, digest: str) -> int:
         return len(self.get(digest))

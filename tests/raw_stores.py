@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from minio import Minio
 
+from activesynth.domain.collection import held_by_nobody
 from activesynth.domain.effects import Effects, Unwatched
 from activesynth.storage.s3 import Bucket, S3ObjectStore
 from s3_fixtures import S3Server
@@ -66,7 +68,12 @@ class RawBucket:
 
 
 def s3_store(
-    server: S3Server, bucket: str, *, effects: Effects | None = None, part_bytes: int = 5 << 20
+    server: S3Server,
+    bucket: str,
+    *,
+    effects: Effects | None = None,
+    hold: Callable[[str], None] = held_by_nobody,
+    part_bytes: int = 5 << 20,
 ) -> tuple[S3ObjectStore, RawBucket]:
     """Return a store in a bucket, which its first put makes, and the bytes behind it."""
     described = Bucket(
@@ -84,5 +91,6 @@ def s3_store(
         secure=server.secure,
     )
     # Small pages, so that a few blobs already fill several.
-    store = S3ObjectStore(described, effects or Unwatched(), part_bytes=part_bytes, page_keys=7)
+    watch = effects or Unwatched()
+    store = S3ObjectStore(described, watch, hold=hold, part_bytes=part_bytes, page_keys=7)
     return store, RawBucket(client, bucket, described.prefix)

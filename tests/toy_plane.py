@@ -225,7 +225,9 @@ def plane_platform(
     watch = effects or Unwatched()
     with closing(open_lineage(database_url, watch)) as lineage:
         yield Platform(
-            objects=DirectoryObjectStore(folder / "objects", watch),
+            objects=DirectoryObjectStore(
+                folder / "objects", watch, lambda digest: lineage.store.hold([digest])
+            ),
             lineage=lineage.store,
             queue=lineage.queue,
             reader=lineage.reader,

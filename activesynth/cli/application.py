@@ -9,6 +9,7 @@ from activesynth.cli import (
     backups,
     campaigns,
     checks,
+    collection,
     copies,
     database,
     demo,
@@ -43,7 +44,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies, doctor, metrics),
+        *(diagnosis, checks, copies, doctor, metrics, collection),
     ):
         room.register(app)
     for name, group in (

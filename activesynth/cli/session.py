@@ -37,7 +37,12 @@ def embedded() -> EmbeddedPlatform:
 
 
 @contextmanager
-def connected(campaign: str | None = None, *, address: str | None = None) -> Iterator[Platform]:
+def connected(
+    campaign: str | None = None,
+    *,
+    address: str | None = None,
+    with_settings: Settings | None = None,
+) -> Iterator[Platform]:
     """Open the platform; the embedded PostgreSQL is started where no other one is named.
 
     It stays up afterwards: the next command may be running already, and needs it.
@@ -45,6 +50,7 @@ def connected(campaign: str | None = None, *, address: str | None = None) -> Ite
     Args:
         campaign: A campaign that must be on record.
         address: The database, where it is another than the one the environment names.
+        with_settings: What the environment says, or the same with other keys.
 
     Raises:
         ConfigurationError: If the campaign is unknown; the message names those there are.
@@ -53,7 +59,7 @@ def connected(campaign: str | None = None, *, address: str | None = None) -> Ite
     from activesynth.bootstrap import open_platform
     from activesynth.lineage.revision import check_tables
 
-    found = with_database(settings(), address)
+    found = with_database(with_settings or settings(), address)
     if found.database_url is not None:
         check_tables(found.database_url.get_secret_value())
     with progress() as report, open_platform(found, report=report) as platform:

@@ -77,6 +77,12 @@ class DatasetManifest(Document):
     quarantine: tuple[ShardRef, ...] = ()
     refreshed: str | None = None
 
+    @property
+    def shards(self) -> tuple[ShardRef, ...]:
+        """Return every shard that is listed anywhere."""
+        rows = tuple(ref for refs in self.splits.values() for ref in refs)
+        return (*rows, *self.synthetic, *self.oracle, *self.quarantine)
+
 
 class ModelCard(Document):
     """A trained model or generator: how to rebuild it, and where its tensors lie."""

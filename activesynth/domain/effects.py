@@ -1,7 +1,8 @@
 """The seam through which every external effect passes.
 
-Adapters wrap each blob put, SQL commit, outbox send and trigger in ``effects.around(...)``. In
-production nothing happens there; the kill suite ends the process just before or just after.
+Adapters wrap each blob put and removal, SQL commit, outbox send and trigger in
+``effects.around(...)``. In production nothing happens there; the kill suite ends the process just
+before or just after.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-EffectKind = Literal["blob.put", "sql.commit", "outbox.send", "trigger"]
+EffectKind = Literal["blob.put", "blob.delete", "sql.commit", "outbox.send", "trigger"]
 
 
 class Effects(Protocol):

@@ -1,8 +1,7 @@
 """Every swappable part of the loop on one page.
 
-A part is a class that satisfies one of these protocols and stands as one row in its room's
-registry, or in a third party's entry point. ``tests/contract`` holds every registered part to
-what its docstring here promises.
+A part is a class that satisfies one of these protocols and is one row in its room's registry, or
+a third party's entry point. ``tests/contract`` holds each to what its docstring here promises.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from activesynth.domain.canonical import Array
+from activesynth.domain.collection import CollectionStore, StoredBlob
 from activesynth.domain.exchange import (
     AnnotationTask,
     ArmContext,
@@ -277,8 +277,17 @@ class ObjectStore(Protocol):
         Raises as :meth:`get` does, and needs no more memory for a large blob than for a small one.
         """
 
+    def listed(self) -> Iterable[StoredBlob]:
+        """List as :meth:`digests` does, with size and time of last writing."""
 
-class LineageStore(OnDemandStore, ExperimentStore, Protocol):
+    def delete(self, digest: str, *, before: datetime) -> None:
+        """Remove a blob; one that is not there is no error. Only the collector may.
+
+        Raises :class:`TransientError`, and removes nothing, once ``before`` has passed.
+        """
+
+
+class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, Protocol):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server

@@ -32,6 +32,9 @@ _PLAIN_VALUES = (
     "SET LOCAL client_encoding = 'UTF8'",
     "SET LOCAL statement_timeout = 0",
 )
+PASSING = frozenset({"blob_leases", "blob_quarantine"})
+"""Notes of processes that run and of one store: another database has none of them."""
+
 _COLUMNS = """
     SELECT c.relname, a.attname, a.attidentity
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
@@ -60,7 +63,9 @@ class PostgresArchive:
 
     def save(self, folder: Path, report: Report) -> SavedRecords:
         """Write every table as of one moment; readers and writers go on."""
-        tables = {table.name: table for table in metadata.sorted_tables}
+        tables = {
+            table.name: table for table in metadata.sorted_tables if table.name not in PASSING
+        }
         with self._database.reading() as connection:
             snapshot = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -209,10 +214,11 @@ def _use_plain_values(connection: Connection) -> None:
 
 
 def _columns(connection: Connection) -> dict[str, dict[str, bool]]:
-    """Return table -> column -> whether the column counts by itself."""
+    """Return table -> column -> whether the column counts by itself; of what a backup holds."""
     found: dict[str, dict[str, bool]] = {}
     for table, column, identity in connection.execute(text(_COLUMNS), {"schema": SCHEMA}):
-        found.setdefault(table, {})[column] = bool(identity)
+        if table not in PASSING:
+            found.setdefault(table, {})[column] = bool(identity)
     return found
 
 

@@ -25,6 +25,8 @@ _BESIDE = {
     schema.experiments.name,
     schema.experiment_cells.name,
     schema.experiment_scores.name,
+    schema.blob_quarantine.name,
+    schema.blob_leases.name,
 }
 """Tables of what lies beside campaigns: none of their rows says what a campaign did."""
 

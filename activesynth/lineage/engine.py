@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,13 +14,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from activesynth.domain.effects import Effects, watched
-from activesynth.errors import ConfigurationError, TransientError
+from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
 from activesynth.lineage.failures import (
     DATABASE_FAILURES,
     OutcomeUnknownError,
     explained,
     place,
 )
+from activesynth.lineage.leases import Leases
+
+logger = logging.getLogger(__name__)
 
 _SERVER_LIMITS = {
     # A paused process must not hold the campaign's row for ever.
@@ -85,6 +89,7 @@ class Database:
         """Use ``engine``; every commit is told to ``effects``."""
         self._engine = engine
         self._effects = effects
+        self.leases = Leases()
         self._place = place(engine.url)
 
     @property
@@ -93,8 +98,19 @@ class Database:
         return self._place
 
     def close(self) -> None:
-        """Close all idle connections."""
-        self._engine.dispose()
+        """Let go of what is held, and close all idle connections."""
+        try:
+            self.release()
+        except ActiveSynthError as error:  # leases of those who died expire as well
+            logger.warning("leases of blobs are left to expire: %s", error)
+        finally:
+            self._engine.dispose()
+
+    def release(self) -> None:
+        """Let go of the blobs that are held; what was recorded of them stays."""
+        if self.leases.let_go():
+            with self.noting() as connection:
+                self.leases.drop(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -108,15 +124,23 @@ class Database:
 
         Raises:
             OutcomeUnknownError: If the server went away during COMMIT.
+            TransientError: If blobs this pool holds may have been removed; nothing is written.
         """
         with self._connected() as connection:
             connection.begin()
             yield connection
+            self.leases.confirm(connection)
             with watched(self._effects, "sql.commit", label):
                 try:
                     connection.commit()
                 except DBAPIError as error:
                     raise self._failed_commit(error) from error
+
+    @contextmanager
+    def noting(self) -> Iterator[Connection]:
+        """Yield a connection and commit it at the end: notes that are no effect of a step."""
+        with self._connected() as connection, connection.begin():
+            yield connection
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    DateTime,
     Double,
     ForeignKeyConstraint,
     Identity,
@@ -338,6 +339,27 @@ experiment_scores = Table(
         [f"experiment_cells.{name}" for name in _CELL],
         name="experiment_scores_cell_fkey",
     ),
+)
+
+blob_quarantine = Table(
+    "blob_quarantine",
+    metadata,
+    key("digest", Text),
+    need("bytes", BigInteger),
+    need("modified", DateTime(timezone=True)),
+    moment("since"),
+    moment("condemned_at", nullable=True),
+    may("condemned_by", Text),
+    CheckConstraint("(condemned_at IS NULL) = (condemned_by IS NULL)", name="condemned"),
+)
+
+blob_leases = Table(
+    "blob_leases",
+    metadata,
+    key("holder", Text),
+    key("digest", Text),
+    moment("taken_at"),
+    Index(None, "digest"),
 )
 
 plans = Table(

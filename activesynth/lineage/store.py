@@ -23,6 +23,7 @@ from activesynth.lineage import history, on_demand, opening, step_results
 from activesynth.lineage.engine import Database
 from activesynth.lineage.experiments import ExperimentRows
 from activesynth.lineage.locks import check_fence, no_campaign, no_iteration
+from activesynth.lineage.quarantine import CollectionRows
 from activesynth.lineage.rows import (
     campaign_query,
     campaign_record,
@@ -33,7 +34,7 @@ from activesynth.lineage.rows import (
 from activesynth.lineage.schema import outbox
 
 
-class PostgresLineageStore(ExperimentRows):
+class PostgresLineageStore(ExperimentRows, CollectionRows):
     """Implements :class:`activesynth.domain.ports.LineageStore`, which says what each promises."""
 
     def __init__(self, database: Database) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from activesynth.domain.backups import Backup, LineageArchive, SavedBlobs
+from activesynth.domain.collection import StoredBlob
 from activesynth.domain.platform import Platform, Report
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import CorruptArtifactError, MissingArtifactError
@@ -145,6 +147,12 @@ class _Measured:
 
     def digests(self) -> Iterable[str]:
         return self._objects.digests()
+
+    def listed(self) -> Iterable[StoredBlob]:
+        return self._objects.listed()
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        self._objects.delete(digest, before=before)
 
     def size(self, digest: str) -> int:
         self._sizes[digest] = self._objects.size(digest)

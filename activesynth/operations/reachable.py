@@ -72,6 +72,13 @@ def walk(
     Manifests and cards are always read and verified. Of the other blobs a deep walk compares the
     bytes with the digest, a quick one looks for presence and for the size that a manifest tells.
     """
+    reached = reach(recorded, platform, readers=readers)
+    _check_blobs(reached, platform, is_deep, readers)
+    return reached
+
+
+def reach(recorded: Iterable[RecordedBlob], platform: Platform, *, readers: int) -> Reached:
+    """Find all that manifests and cards list, starting from recorded blobs; read nothing else."""
     reached = Reached()
     documents: list[str] = []
     for blob in recorded:
@@ -81,7 +88,6 @@ def walk(
             documents.append(blob.digest)
     while documents:
         documents = _read_documents(documents, reached, platform, readers)
-    _check_blobs(reached, platform, is_deep, readers)
     return reached
 
 
@@ -147,7 +153,7 @@ def _read_documents(
     following = []
     results = in_parallel(read, documents, readers)
     for done, (digest, found) in enumerate(results, start=1):
-        platform.report("fsck documents", done, len(documents))
+        platform.report("documents", done, len(documents))
         if isinstance(found, Damage):
             reached.damaged[digest] = found
             continue

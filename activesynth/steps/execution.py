@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from activesynth.domain.canonical import Tensors, canonical_json, sha256
-from activesynth.domain.documents import Document
+from activesynth.domain.documents import DatasetManifest, Document
 from activesynth.domain.exchange import State
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
@@ -115,7 +115,7 @@ def execute(
             is_final or (own.derivation_key == key and _is_whole(own, turn))
         ):
             return own
-    known = lineage.find_step(key)
+    known = _held(key, turn)
     if known is not None and _is_whole(known, turn):
         record = replace(known, name=step.name, shard=shard, is_reused=True)
     else:
@@ -123,6 +123,26 @@ def execute(
     # Another delivery of this work may have been first, with other bytes where the work is not
     # deterministic; what later steps read is what it recorded.
     return lineage.record_step(turn.ref, record)
+
+
+def _held(key: str, turn: Turn) -> StepRecord | None:
+    """Return a result with this key after leasing its blobs, also those its manifests list.
+
+    It may be another iteration's, about to be replaced, and no put will name its blobs again. Only
+    what stands after they were leased is known to be safe from the collector.
+    """
+    lineage, objects = turn.platform.lineage, turn.platform.objects
+    known = lineage.find_step(key)
+    if known is None:
+        return None
+    blobs = list(known.artifacts.values())
+    lineage.hold(blobs)
+    if known.name == "integrate":
+        manifests = [d for d in blobs if objects.has(d)]
+        listed = [turn.artifacts.document(d, DatasetManifest).shards for d in manifests]
+        lineage.hold([ref.blob for shards in listed for ref in shards])
+    again = lineage.find_step(key)
+    return again if again is not None and again.artifacts == known.artifacts else None
 
 
 def _is_whole(record: StepRecord, turn: Turn) -> bool:

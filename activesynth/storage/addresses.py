@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from activesynth.domain.canonical import sha256
-from activesynth.errors import CorruptArtifactError, MissingArtifactError
+from activesynth.errors import CorruptArtifactError, MissingArtifactError, TransientError
 
 PIECE_BYTES = 1 << 20
 """How much of a blob is held at once where it is only compared with its digest."""
@@ -76,3 +77,19 @@ def missing(digest: str, place: str) -> MissingArtifactError:
         "the lineage database belongs to, or restore the blob from a backup. `activesynth fsck` "
         "says what it was."
     )
+
+
+def remaining(before: datetime, digest: str) -> tuple[datetime, timedelta]:
+    """Return the present moment, and how long from it a removal of ``digest`` is still allowed.
+
+    Raises:
+        TransientError: If it is less than a second.
+    """
+    now = datetime.now(UTC)
+    if before - now < timedelta(seconds=1):
+        raise TransientError(
+            f"the removal of blob {digest} came too late, and somebody may need it again; run "
+            "`activesynth gc --delete` once more.",
+            reason="late_removal",
+        )
+    return now, before - now

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from activesynth.domain.canonical import sha256
+from activesynth.domain.collection import StoredBlob, held_by_nobody
 from activesynth.domain.effects import Effects, watched
 from activesynth.errors import PlatformStateError
 from activesynth.storage.addresses import (
@@ -16,6 +18,7 @@ from activesynth.storage.addresses import (
     blob_key,
     is_digest,
     missing,
+    remaining,
     verified,
     verified_size,
 )
@@ -28,10 +31,13 @@ class DirectoryObjectStore:
     of one, whenever the writer dies. What a dead writer leaves lies in ``<root>/incoming``.
     """
 
-    def __init__(self, root: Path, effects: Effects) -> None:
-        """Use ``root``, which the first put creates."""
+    def __init__(
+        self, root: Path, effects: Effects, hold: Callable[[str], None] = held_by_nobody
+    ) -> None:
+        """Use ``root``, which the first put creates; each put calls ``hold`` before it looks."""
         self._root = root.absolute()
         self._effects = effects
+        self._hold = hold
 
     def put(self, data: bytes) -> str:
         """Store ``data`` and return its digest; a damaged blob of that digest is replaced.
@@ -40,6 +46,7 @@ class DirectoryObjectStore:
             PlatformStateError: If the folder cannot be written.
         """
         digest = sha256(data)
+        self._hold(digest)
         path = self._path(digest)
         with self._explained(path):
             if self._is_intact(path, digest, len(data)):
@@ -69,6 +76,21 @@ class DirectoryObjectStore:
             with self._explained(folder):
                 names = sorted(path.name for path in folder.iterdir() if is_digest(path.name))
             yield from names
+
+    def listed(self) -> Iterator[StoredBlob]:
+        """List every blob with its size and the time it was last written."""
+        for digest in self.digests():
+            with suppress(FileNotFoundError):  # another collector removed it since
+                found = self._path(digest).stat()
+                modified = datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC)
+                yield StoredBlob(digest, found.st_size, modified)
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        """Remove a blob, unless ``before`` has passed."""
+        path = self._path(digest)
+        with self._explained(path), watched(self._effects, "blob.delete", digest):
+            remaining(before, digest)
+            path.unlink(missing_ok=True)
 
     def size(self, digest: str) -> int:
         """Return the size in bytes."""

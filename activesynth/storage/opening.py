@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from activesynth.config.settings import Settings
+from activesynth.domain.collection import held_by_nobody
 from activesynth.domain.effects import Effects
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import ConfigurationError
@@ -19,20 +20,24 @@ if TYPE_CHECKING:
 Opened = TypeVar("Opened")
 
 
-def open_store(settings: Settings, effects: Effects) -> ObjectStore:
+def open_store(
+    settings: Settings, effects: Effects, hold: Callable[[str], None] = held_by_nobody
+) -> ObjectStore:
     """Open the store of ``settings.objects_url``, or ``<home>/objects`` when that is unset.
+
+    Every put calls ``hold`` with the digest before it looks whether the blob is there.
 
     Raises:
         ConfigurationError: If the address is of another kind, or S3 lacks endpoint or keys or is
             given what is none; names the variable.
     """
     if settings.objects_url is None:
-        return DirectoryObjectStore(settings.home / "objects", effects)
+        return DirectoryObjectStore(settings.home / "objects", effects, hold)
     address = urlsplit(settings.objects_url)
     if address.scheme == "file" and address.netloc in ("", "localhost") and address.path:
-        return DirectoryObjectStore(Path(unquote(address.path)), effects)
+        return DirectoryObjectStore(Path(unquote(address.path)), effects, hold)
     if address.scheme == "s3" and address.netloc:
-        return _open_s3(settings, effects)
+        return _open_s3(settings, effects, hold)
     raise ConfigurationError(
         f"ACTIVESYNTH_OBJECTS_URL is {settings.objects_url!r}; it must be file:///folder or "
         "s3://bucket/prefix, or unset for a folder under ACTIVESYNTH_HOME.",
@@ -100,7 +105,7 @@ def named_bucket(settings: Settings) -> Bucket:
     )
 
 
-def _open_s3(settings: Settings, effects: Effects) -> ObjectStore:
+def _open_s3(settings: Settings, effects: Effects, hold: Callable[[str], None]) -> ObjectStore:
     # The client costs a fifth of a second to import, which a folder store should not pay.
     from activesynth.storage.s3 import S3ObjectStore
 
@@ -108,7 +113,7 @@ def _open_s3(settings: Settings, effects: Effects) -> ObjectStore:
     return _tried(
         "ACTIVESYNTH_S3_ENDPOINT",
         described.endpoint,
-        lambda: S3ObjectStore(described, effects),
+        lambda: S3ObjectStore(described, effects, hold=hold),
         "write host:port, and say by ACTIVESYNTH_S3_SECURE whether it speaks TLS",
     )
 

@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -19,8 +20,10 @@ import certifi
 import urllib3
 from minio import Minio
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from urllib3.exceptions import HTTPError
 
 from activesynth.domain.canonical import sha256
+from activesynth.domain.collection import StoredBlob, held_by_nobody
 from activesynth.domain.effects import Effects, watched
 from activesynth.errors import CorruptArtifactError, TransientError
 from activesynth.storage.addresses import (
@@ -28,10 +31,18 @@ from activesynth.storage.addresses import (
     blob_key,
     is_digest,
     missing,
+    remaining,
     verified,
     verified_size,
 )
-from activesynth.storage.s3_errors import ABSENT, FAILURES, code_of, explained
+from activesynth.storage.s3_errors import (
+    ABSENT,
+    FAILURES,
+    code_of,
+    denied_removal,
+    explained,
+    no_answer,
+)
 
 PART_BYTES = 64 << 20
 """Above this size a blob goes up in parts; shards are about this large."""
@@ -70,28 +81,34 @@ class S3ObjectStore:
         bucket: Bucket,
         effects: Effects,
         *,
+        hold: Callable[[str], None] = held_by_nobody,
         part_bytes: int = PART_BYTES,
         page_keys: int = PAGE_KEYS,
     ) -> None:
-        """Prepare the client; nothing is sent before the first request."""
+        """Prepare the client; nothing is sent before the first request.
+
+        Each put calls ``hold`` before it looks whether the blob is there.
+        """
+        self._hold = hold
         self._bucket = bucket
         self._effects = effects
         self._part_bytes = part_bytes
         self._page_keys = page_keys
         self._place = f"{bucket.endpoint}/{bucket.name}"
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=bucket.timeout, read=bucket.timeout),
+            # Retrying is done once, by tenacity around whole requests.
+            retries=urllib3.Retry(total=0, redirect=0),
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
+        )
         self._client = Minio(
             bucket.endpoint,
             access_key=bucket.access_key,
             secret_key=bucket.secret_key,
             secure=bucket.secure,
             region=bucket.region,
-            http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=bucket.timeout, read=bucket.timeout),
-                # Retrying is done once, by tenacity around whole requests.
-                retries=urllib3.Retry(total=0, redirect=0),
-                cert_reqs="CERT_REQUIRED",
-                ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
-            ),
+            http_client=self._pool,
         )
 
     def put(self, data: bytes) -> str:
@@ -106,6 +123,7 @@ class S3ObjectStore:
             CorruptArtifactError: If it stored another number of bytes than were sent.
         """
         digest = sha256(data)
+        self._hold(digest)
         stored = self._stat(digest)
         if stored is None or stored != (len(data), etag_of(data, self._part_bytes)):
             with watched(self._effects, "blob.put", digest):
@@ -126,10 +144,26 @@ class S3ObjectStore:
 
     def digests(self) -> Iterator[str]:
         """List every blob under the prefix, page by page; a bucket that is not there holds none."""
+        return (blob.digest for blob in self.listed())
+
+    def listed(self) -> Iterator[StoredBlob]:
+        """List every blob with its size and the time it was last written, page by page."""
         page = self._request(partial(self._page, None))
         while page:
-            yield from filter(is_digest, (key.rpartition("/")[2] for key in page))
-            page = self._request(partial(self._page, page[-1]))
+            for key, size, modified in page:
+                digest = key.rpartition("/")[2]
+                if is_digest(digest):
+                    yield StoredBlob(digest, size, modified)
+            page = self._request(partial(self._page, page[-1][0]))
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        """Remove a blob, by a request that the server refuses once ``before`` has passed.
+
+        A collector that was paused between asking and sending, or a proxy that holds the request
+        back, thus cannot remove what somebody has put again meanwhile.
+        """
+        with watched(self._effects, "blob.delete", digest):
+            self._request(lambda: self._remove(digest, before))
 
     def size(self, digest: str) -> int:
         """Return the size in bytes."""
@@ -208,14 +242,32 @@ class S3ObjectStore:
             response.close()
             response.release_conn()
 
-    def _page(self, after: str | None) -> list[str]:
-        """Return the keys that follow ``after``, as many as one answer holds at most."""
+    def _remove(self, digest: str, before: datetime) -> None:
+        now, left = remaining(before, digest)
+        url = self._client.get_presigned_url(
+            "DELETE", self._bucket.name, self._key(digest), expires=left, request_date=now
+        )
+        try:
+            status = self._pool.request("DELETE", url).status
+        except HTTPError as error:
+            # Its text holds the address, and that the signature.
+            raise no_answer(self._place, type(error).__name__) from None
+        if status == 403:
+            raise denied_removal(self._place)
+        if status >= 300 and status != 404:
+            raise no_answer(self._place, f"status {status} to a removal")
+
+    def _page(self, after: str | None) -> list[tuple[str, int, datetime]]:
+        """Return key, size and time of what follows ``after``, as much as one answer holds."""
         prefix = "/".join(part for part in (self._bucket.prefix, "blobs/") if part)
         try:
             found = self._client.list_objects(
                 self._bucket.name, prefix=prefix, recursive=True, start_after=after
             )
-            return [entry.object_name or "" for entry in islice(found, self._page_keys)]
+            return [
+                (e.object_name or "", e.size or 0, e.last_modified or datetime.now(UTC))
+                for e in islice(found, self._page_keys)
+            ]
         except FAILURES as error:
             if code_of(error) == "NoSuchBucket":
                 return []

@@ -62,17 +62,33 @@ def explained(error: Exception, place: str) -> ActiveSynthError:
             field="ACTIVESYNTH_OBJECTS_URL",
         )
     if _is_passing(error):
-        return TransientError(
-            f"object store {place} did not answer ({_summary(error)}); the task is tried again.",
-            reason="no_store",
-            field="ACTIVESYNTH_S3_ENDPOINT",
-        )
+        return no_answer(place, _summary(error))
     return ConfigurationError(
         f"object store {place} refused the request ({_summary(error)}); check "
         "ACTIVESYNTH_OBJECTS_URL, ACTIVESYNTH_S3_ENDPOINT, ACTIVESYNTH_S3_ACCESS_KEY, "
         "ACTIVESYNTH_S3_SECRET_KEY, ACTIVESYNTH_S3_SECURE and ACTIVESYNTH_S3_REGION.",
         reason="store_refused",
         field="ACTIVESYNTH_S3_ACCESS_KEY",
+    )
+
+
+def no_answer(place: str, summary: str) -> TransientError:
+    """Return the error for a server that did not answer, or not as it should."""
+    return TransientError(
+        f"object store {place} did not answer ({summary}); the task is tried again.",
+        reason="no_store",
+        field="ACTIVESYNTH_S3_ENDPOINT",
+    )
+
+
+def denied_removal(place: str) -> ConfigurationError:
+    """Return the error for keys that may not delete, or a clock too far from the server's."""
+    return ConfigurationError(
+        f"object store {place} refused to remove a blob; only the collector's keys may "
+        "(ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY, ACTIVESYNTH_S3_COLLECTOR_SECRET_KEY), and this "
+        "machine's clock must agree with the server's.",
+        reason="store_refused",
+        field="ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY",
     )
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import EffectKind
 from activesynth.domain.ports import ObjectStore
-from activesynth.errors import CorruptArtifactError, MissingArtifactError
+from activesynth.errors import CorruptArtifactError, MissingArtifactError, TransientError
 from activesynth.storage.directory import DirectoryObjectStore
 from raw_stores import RawDirectory, s3_store
 from s3_fixtures import S3Server
@@ -41,23 +42,31 @@ class SeenEffects:
 
 @dataclass(frozen=True)
 class Fresh:
-    """An empty store, the effects it reports to, and a way to damage a blob behind its back."""
+    """An empty store, its effects, and a way to damage a blob behind its back.
+
+    ``held`` gets every digest before it is put.
+    """
 
     store: ObjectStore
     effects: SeenEffects
     damage: Callable[[str, bytes], None]
+    held: list[str]
 
 
 def make_directory(folder: Path) -> Fresh:
     effects = SeenEffects()
     root = folder / "objects with a space"
-    return Fresh(DirectoryObjectStore(root, effects), effects, RawDirectory(root).write)
+    held: list[str] = []
+    store = DirectoryObjectStore(root, effects, held.append)
+    return Fresh(store, effects, RawDirectory(root).write, held)
 
 
 def make_s3(server: S3Server) -> Fresh:
     effects = SeenEffects()
-    store, raw = s3_store(server, f"t-{uuid.uuid4().hex[:12]}", effects=effects)
-    return Fresh(store, effects, raw.write)
+    held: list[str] = []
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    store, raw = s3_store(server, name, effects=effects, hold=held.append)
+    return Fresh(store, effects, raw.write, held)
 
 
 @pytest.fixture(params=["directory", "s3"])
@@ -103,6 +112,56 @@ def test_the_listing_names_every_blob_once(fresh: Fresh) -> None:
 
     assert empty == []
     assert sorted(fresh.store.digests()) == sorted(digests)
+
+
+def test_the_listing_tells_sizes_and_times_that_stay_until_a_blob_is_written_again(
+    fresh: Fresh,
+) -> None:
+    started = datetime.now(UTC)
+    sizes = {fresh.store.put(bytes(size)): size for size in range(1, 12)}
+    listed = list(fresh.store.listed())
+    fresh.store.put(bytes(3))
+
+    assert {blob.digest: blob.bytes for blob in listed} == sizes
+    assert all(abs(blob.modified - started) < timedelta(minutes=5) for blob in listed)
+    assert sorted(fresh.store.listed(), key=str) == sorted(listed, key=str)
+
+
+def test_a_put_is_held_before_it_is_looked_for_also_where_nothing_is_written(fresh: Fresh) -> None:
+    def refuse(digest: str) -> None:
+        raise KeyboardInterrupt
+
+    digest = fresh.store.put(b"held")
+    fresh.store.put(b"held")
+    fresh.store._hold = refuse  # type: ignore[attr-defined]
+
+    assert fresh.held == [digest, digest]
+    with pytest.raises(KeyboardInterrupt):
+        fresh.store.put(b"never")
+    assert list(fresh.store.digests()) == [digest]
+
+
+def test_a_deleted_blob_is_gone_and_deleting_it_again_is_harmless(fresh: Fresh) -> None:
+    gone, stays = fresh.store.put(b"gone"), fresh.store.put(b"stays")
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+    for _ in range(2):
+        fresh.store.delete(gone, before=soon)
+
+    assert list(fresh.store.digests()) == [stays]
+    with pytest.raises(MissingArtifactError, match=gone):
+        fresh.store.get(gone)
+    assert fresh.store.put(b"gone") == gone
+    assert fresh.store.get(gone) == b"gone"
+    assert ("after", "blob.delete", gone) in fresh.effects.seen
+
+
+def test_a_removal_that_comes_too_late_removes_nothing(fresh: Fresh) -> None:
+    digest = fresh.store.put(b"wanted again")
+
+    with pytest.raises(TransientError, match="came too late"):
+        fresh.store.delete(digest, before=datetime.now(UTC))
+
+    assert fresh.store.has(digest)
 
 
 def test_a_missing_blob_is_reported_as_missing(fresh: Fresh) -> None:

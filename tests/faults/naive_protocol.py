@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import insert, select, text, update
 from urllib3 import PoolManager
 
 from activesynth.domain.canonical import sha256
+from activesynth.domain.collection import StoredBlob
 from activesynth.domain.effects import Effects, Unwatched
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import (
@@ -162,6 +164,12 @@ class NaiveBucket:
         for found in self._client.list_objects(self._name, f"{self._prefix}/", recursive=True):
             yield str(found.object_name).rpartition("/")[2]
 
+    def listed(self) -> Iterator[StoredBlob]:
+        raise NotImplementedError
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        raise NotImplementedError
+
     def size(self, digest: str) -> int:
         return int(self._client.stat_object(self._name, self._key(digest)).size or 0)
 
@@ -193,6 +201,12 @@ class NaiveDirectory:
 
     def digests(self) -> Iterator[str]:
         return (path.name for path in self._folder.iterdir())
+
+    def listed(self) -> Iterator[StoredBlob]:
+        raise NotImplementedError
+
+    def delete(self, digest: str, *, before: datetime) -> None:
+        raise NotImplementedError
 
     def size(self, digest: str) -> int:
         return (self._folder / digest).stat().st_size

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from minio import Minio
 from minio.error import S3Error
+from urllib3 import PoolManager
 
 from activesynth.config.object_roles import ROLES, ObjectRoles, Role
 from activesynth.domain.effects import Unwatched
@@ -93,6 +95,39 @@ def test_a_role_can_do_what_it_needs_and_nothing_more(
     assert refused(raw.set_bucket_policy, prepared.name, "{}")
     assert refused(raw.remove_object, prepared.name, key) is not deletes
     assert owner.has(known) is not deletes
+
+
+def test_only_the_collector_removes_by_a_request_that_expires(
+    prepared: Bucket, users: Mapping[Role, S3Server], ceph_gateway: CephGateway
+) -> None:
+    _, owner = clients(ceph_gateway.server, prepared)
+    known = owner.put(b"nobody needs this")
+    soon = datetime.now(UTC) + timedelta(minutes=1)
+
+    for role in ("worker", "web"):
+        with pytest.raises(ConfigurationError, match="ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY") as told:
+            clients(users[role], prepared)[1].delete(known, before=soon)
+        assert "Signature" not in str(told.value)
+    assert owner.has(known)
+    clients(users["collector"], prepared)[1].delete(known, before=soon)
+    assert not owner.has(known)
+
+
+def test_the_server_itself_refuses_a_removal_that_was_held_back(
+    prepared: Bucket, users: Mapping[Role, S3Server], ceph_gateway: CephGateway
+) -> None:
+    _, owner = clients(ceph_gateway.server, prepared)
+    known = owner.put(b"put again while its removal was on the way")
+    raw, _ = clients(users["collector"], prepared)
+    key = f"{prepared.prefix}/blobs/{known[:2]}/{known}"
+    signed = datetime.now(UTC) - timedelta(seconds=90)
+    minute = timedelta(minutes=1)
+    late = raw.get_presigned_url("DELETE", prepared.name, key, minute, request_date=signed)
+
+    status = PoolManager().request("DELETE", late).status
+
+    assert status == 403
+    assert owner.has(known)
 
 
 def test_a_worker_may_put_a_blob_in_parts(prepared: Bucket, users: Mapping[Role, S3Server]) -> None:
