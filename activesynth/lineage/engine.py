@@ -37,7 +37,7 @@ def make_engine(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number is a ValueError
         raise ConfigurationError(
             "ACTIVESYNTH_DATABASE_URL is not an address; write "
             "postgresql+psycopg2://user:password@host:port/database.",
