@@ -10,7 +10,7 @@ FAMILIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs clean \
+.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs audit clean \
   compose-up compose-demo compose-down
 
 help: ## List the targets
@@ -71,6 +71,16 @@ faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks
 
 bad-inputs: $(VENV)/.development ## Print the catalogue of bad inputs and how each is answered
 	@PYTHONPATH=tests $(BIN)/python -m bad_inputs
+
+# In an environment of its own: what looks for holes should not share its libraries with us. Advisories
+# know torch by its version alone, so "+cpu" is left out.
+$(VENV)/audit/bin/pip-audit:
+	@$(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/pip install --quiet pip-audit==2.10.1
+
+audit: $(VENV)/audit/bin/pip-audit ## Ask the advisory database about every distribution of the images; needs the network
+	@for lock in docker/requirements.lock docker/requirements-gpu.lock; do \
+	  $(VENV)/audit/bin/pip-audit --requirement <(sed 's/+cpu / /' $$lock) \
+	    --require-hashes --disable-pip --strict || exit 1; done
 
 compose-up: ## Start the whole platform in containers: Postgres, MinIO, Redis, Airflow, workers
 	@python3 docker/make_secrets.py "$${SECRETS:-docker/secrets}"

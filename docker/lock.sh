@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make the hashed lock files of the images anew: docker/lock.sh, with `uv` on the PATH.
 #   TORCH_CPU  where the CPU build of torch comes from: an index or a folder of wheels
+# Then look at the licences: python docker/licences.py --fill
 set -euo pipefail
 cd "$(dirname "$0")"
 TORCH_CPU=${TORCH_CPU:-https://download.pytorch.org/whl/cpu}

@@ -111,6 +111,18 @@ def test_every_promise_names_a_test_that_proves_it() -> None:
         assert named_tests(promise), title
 
 
+def test_every_threat_names_a_control_and_a_test_and_what_is_open_is_said() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    threats = text.partition("## Threats")[2].partition("\n## ")[0].split("\n\n**")[1:]
+
+    assert len(threats) >= 8
+    for threat in threats:
+        title, _, control = threat.partition("**")
+        assert len(control.partition("\n\n- ")[0].split()) > 15, title
+        assert named_tests(threat), title
+    assert "\n## What is not controlled\n\n- " in text
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     assert broken_links(document) == []

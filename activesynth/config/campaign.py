@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
+from unicodedata import category
 
 from pydantic import (
     AfterValidator,
@@ -54,6 +55,17 @@ class Section(BaseModel):
     """A part of the file: unknown keys are refused and nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_plain_text(cls, value: Any) -> Any:
+        """Refuse what neither a database nor a terminal takes: control characters, half pairs."""
+        hidden = {"Cc", "Cs"}
+        if isinstance(value, str) and any(
+            category(char) in hidden and char not in "\n\r\t" for char in value
+        ):
+            raise ValueError("holds control characters; leave them out")
+        return value
 
 
 class Part(Section):

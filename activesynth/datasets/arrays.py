@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,7 +38,8 @@ def archive_at(name: str, file: str | IO[bytes]) -> Iterator[zipfile.ZipFile]:
         raise _bad(name, reason, str(error)) from error
     except (zlib.error, OSError, EOFError) as error:
         raise _bad(name, "unreadable", f"it is damaged ({error})") from error
-    except ValueError as error:
+    # numpy looks at a header that is no literal as if it were a program of Python 2.
+    except (ValueError, tokenize.TokenError) as error:
         raise _bad(name, "lying_header", str(error)) from error
 
 
@@ -135,6 +137,10 @@ def _header(
 def _decode(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
     with archive.open(entry) as stream:
         array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+        if stream.tell() != entry.file_size:
+            raise ValueError(
+                f"array {entry.filename!r} ends after {stream.tell()} bytes of {entry.file_size}"
+            )
         stream.read(1)  # reaching the end compares the checksum
     return array
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -21,6 +22,11 @@ from activesynth.errors import InputError, TransientError
 
 REDIRECTS = 3
 CHUNK = 1 << 16
+LONGEST_URL = 2000
+_PLAIN = re.compile(r"[!-\[\]-~]*")
+"""Printable ASCII without spaces and backslashes, on which readers of addresses disagree."""
+_UNICAST = ipaddress.ip_network("2000::/3")
+_6TO4 = ipaddress.ip_network("2002::/16")
 _MOVED = (301, 302, 303, 307, 308)
 
 
@@ -57,17 +63,35 @@ class Site:
             NotFoundError: If the server says that there is no such thing.
         """
         deadline = time.monotonic() + seconds
-        url = urljoin(self.base, address)
+        url = self._joined(self.base, address)
         for _ in range(REDIRECTS + 1):
             with self._answer(url, deadline) as response:
                 target = response.getheader("Location")
                 if response.status in _MOVED and target:
-                    url = urljoin(url, target)
+                    url = self._joined(url, target)
                     continue
                 _refuse_status(url, response.status)
                 _copy(url, response, into, max_bytes, deadline)
                 return
         raise _refused(url, f"more than {REDIRECTS} redirects")
+
+    def _joined(self, base: str, address: str) -> str:
+        """Return where an address leads, if it is one that any reader takes for the same."""
+        try:
+            url = urljoin(base, address)
+        except ValueError:
+            raise self._forbidden(address) from None
+        if len(address) > LONGEST_URL or not _PLAIN.fullmatch(address):
+            raise self._forbidden(address)
+        return url
+
+    def _forbidden(self, url: str) -> InputError:
+        return InputError(
+            f"`source`: {url[:200]!r} is not an address at {', '.join(sorted(self.hosts))} by "
+            f"{'https' if self.is_public else 'http'}; nothing else is fetched.",
+            reason="forbidden_host",
+            field="source.name",
+        )
 
     @contextmanager
     def _answer(self, url: str, deadline: float) -> Iterator[http.client.HTTPResponse]:
@@ -91,13 +115,8 @@ class Site:
         except ValueError:
             host, port = "", 0
         names = {host} if self.is_public and port == 443 else {f"{host}:{port}"}
-        if parts.scheme != scheme or parts.username or not names & self.hosts:
-            raise InputError(
-                f"`source`: {url[:200]!r} is not an address at {', '.join(sorted(self.hosts))} by "
-                f"{scheme}; nothing else is fetched.",
-                reason="forbidden_host",
-                field="source.name",
-            )
+        if parts.scheme != scheme or "@" in parts.netloc or not names & self.hosts:
+            raise self._forbidden(url)
         address = self._address(url, host, port)
         kind = _CheckedHTTPS if self.is_public else _CheckedHTTP
         return kind(host, port, address, max(0.1, deadline - time.monotonic()))
@@ -108,7 +127,7 @@ class Site:
         except OSError as error:
             raise _no_answer(url, str(error)) from error
         addresses = [str(item[4][0]) for item in found]
-        private = [text for text in addresses if not ipaddress.ip_address(text).is_global]
+        private = [text for text in addresses if not _is_public(text)]
         if self.is_public and private:
             raise InputError(
                 f"`source`: {host} leads to the private address {private[0]}; nothing is fetched "
@@ -117,6 +136,18 @@ class Site:
                 field="source.name",
             )
         return addresses[0]
+
+
+def _is_public(text: str) -> bool:
+    """Tell whether an address is one host's on the internet, and no way into another network.
+
+    Of IPv6 only what is handed out for that (2000::/3), less 6to4 and what is set aside: addresses
+    that carry an IPv4 address within them could carry a private one.
+    """
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        return address in _UNICAST and address not in _6TO4 and address.is_global
+    return address.is_global and not address.is_multicast
 
 
 class _CheckedHTTP(http.client.HTTPConnection):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -54,15 +57,37 @@ def decode_arrays(data: bytes, *, limit: int = MAX_ARRAY_BYTES) -> dict[str, Arr
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > limit:
-            raise CorruptArtifactError(
-                f"npz archive expands to {size} bytes, more than the limit of {limit}"
-            )
+            _check_sizes(archive, limit)
         with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (ValueError, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise CorruptArtifactError(f"not a readable npz archive: {error}") from error
+    # A header that is no literal is tokenised by numpy; zipfile says what it lacks as RuntimeError.
+    except (zipfile.BadZipFile, zlib.error, tokenize.TokenError, RuntimeError) as error:
+        raise _no_arrays(error) from error
+    except (ValueError, OSError, EOFError) as error:
+        raise _no_arrays(error) from error
+
+
+def _check_sizes(archive: zipfile.ZipFile, limit: int) -> None:
+    """Refuse what is no array, and headers that claim more than there is, before memory is taken.
+
+    Raises:
+        ValueError: Naming the entry.
+    """
+    entries = archive.infolist()
+    size = sum(entry.file_size for entry in entries)
+    if size > limit:
+        raise ValueError(f"it expands to {size} bytes, more than the limit of {limit}")
+    for entry in entries:
+        with archive.open(entry) as stream:
+            is_first = np.lib.format.read_magic(stream) == (1, 0)
+            read = np.lib.format.read_array_header_1_0
+            shape, _, dtype = (read if is_first else np.lib.format.read_array_header_2_0)(stream)
+        if prod(shape) * dtype.itemsize > entry.file_size:
+            raise ValueError(f"{entry.filename!r} claims more than its {entry.file_size} bytes")
+
+
+def _no_arrays(error: Exception) -> CorruptArtifactError:
+    return CorruptArtifactError(f"not a readable npz archive: {error}", field="arrays")
 
 
 def tensors_digest(tensors: Tensors) -> str:
@@ -93,8 +118,10 @@ def decode_tensors(data: bytes) -> dict[str, Array]:
 
     try:
         return dict(load(data))
-    except SafetensorError as error:
-        raise CorruptArtifactError(f"not readable safetensors bytes: {error}") from error
+    except (SafetensorError, KeyError) as error:  # numpy lacks some of its types
+        raise CorruptArtifactError(
+            f"not readable safetensors bytes: {error}", field="tensors"
+        ) from error
 
 
 def content_id(array: Array, *, salt: str = "") -> str:

@@ -44,7 +44,10 @@ class Document(BaseModel):
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            raise CorruptArtifactError(f"not a readable {cls.__name__}: {error}") from error
+            place = ".".join(map(str, error.errors(include_url=False)[0]["loc"]))
+            raise CorruptArtifactError(
+                f"not a readable {cls.__name__}: {error}", field=place or cls.__name__
+            ) from error
 
 
 class ShardRef(Document):

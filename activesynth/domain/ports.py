@@ -6,7 +6,7 @@ a third party's entry point. ``tests/contract`` holds each to what its docstring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,12 +25,10 @@ from activesynth.domain.exchange import (
     TrainingSet,
 )
 from activesynth.domain.experiments import ExperimentStore
+from activesynth.domain.integrity import IntegrityReader
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.records import (
     Annotation,
-    BlobMention,
-    BlobUse,
-    BrokenRow,
     Bundle,
     CampaignRecord,
     IterationCommit,
@@ -38,7 +36,6 @@ from activesynth.domain.records import (
     IterationRef,
     OutboxEvent,
     QueueItem,
-    RecordedBlob,
     SplitRead,
     StepRecord,
 )
@@ -436,7 +433,7 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, StandingReader, Protocol):
+class LineageReader(OnDemandReader, StandingReader, IntegrityReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:
@@ -473,21 +470,6 @@ class LineageReader(OnDemandReader, StandingReader, Protocol):
 
     def step_costs(self, campaign: str) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory per iteration and step."""
-
-    def recorded_blobs(self, campaign: str | None) -> Iterator[RecordedBlob]:
-        """Stream the distinct digests of versions, artifacts, models, branches and samples.
-
-        Of all campaigns where ``campaign`` is None. Drain it at once: it holds a connection.
-        """
-
-    def blob_uses(self, digests: Sequence[str]) -> list[BlobUse]:
-        """Return everything on record that names one of the digests or was made from it."""
-
-    def blob_mentions(self, campaign: str | None) -> Iterator[BlobMention]:
-        """Stream what refers to blobs that other rows must know; drain it at once."""
-
-    def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
-        """Return rows whose relations to other rows are broken, the first 1000 of each kind."""
 
 
 class EventSink(Protocol):

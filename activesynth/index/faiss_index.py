@@ -16,6 +16,8 @@ IVF_ROWS = 1_000_000
 LINKS = 32
 MIN_PROBES = 16
 
+_BUILT = (faiss.IndexFlat, faiss.IndexIVFFlat, faiss.IndexHNSWFlat)
+
 Layout = Literal["flat", "ivf", "hnsw"]
 
 
@@ -76,7 +78,7 @@ class FaissIndex:
         infinite distance.
 
         Raises:
-            CorruptArtifactError: If the bytes are no index.
+            CorruptArtifactError: If the bytes are no index of a kind that is built here.
             InputError: If the index holds fewer than ``k`` rows.
             ShapeError: If the queries do not fit the index.
         """
@@ -147,9 +149,15 @@ def _inverted_lists(points: Array) -> Any:
 
 def _deserialise(data: bytes) -> Any:
     try:
-        return faiss.deserialize_index(np.frombuffer(data, np.uint8))
+        found = faiss.deserialize_index(np.frombuffer(data, np.uint8))
     except RuntimeError as error:
-        raise CorruptArtifactError(f"not a readable FAISS index: {error}") from error
+        raise CorruptArtifactError(f"not a readable FAISS index: {error}", field="index") from error
+    if not isinstance(found, _BUILT) or found.metric_type != faiss.METRIC_L2:
+        raise CorruptArtifactError(
+            f"not a readable FAISS index: {type(found).__name__} is none that is built here",
+            field="index",
+        )
+    return found
 
 
 def _vectors(vectors: Array, what: str) -> Array:

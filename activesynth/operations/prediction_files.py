@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError
 
+FIELD = "--predictions"
 MAX_BYTES = 1 << 30
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 20_000
@@ -37,6 +39,7 @@ def read_columns(path: Path) -> dict[str, Array]:
             f"--predictions: there is no file {str(path)!r}; give the path of a .csv, .parquet or "
             ".npz file.",
             reason="missing_path",
+            field=FIELD,
         )
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
@@ -45,6 +48,7 @@ def read_columns(path: Path) -> dict[str, Array]:
             f"--predictions: {path.name!r} is no .csv, .parquet or .npz file; save the table as "
             "one of them.",
             reason="unsupported",
+            field=FIELD,
         )
     _within("the file", path.stat().st_size, MAX_BYTES, "bytes")
     return reader(path)
@@ -56,6 +60,7 @@ def _within(what: str, size: int, limit: int, unit: str) -> None:
             f"--predictions: {what} has {size} {unit}, the limit is {limit}; diagnose a sample of "
             "the rows.",
             reason="too_large",
+            field=FIELD,
         )
 
 
@@ -63,6 +68,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
         f"--predictions: {path.name!r} is no readable {path.suffix[1:].lower()} file: {error}",
         reason="unreadable",
+        field=FIELD,
     )
 
 
@@ -73,6 +79,7 @@ def _check_names(names: list[str]) -> None:
         raise InputError(
             f"--predictions: the column {twice[0]!r} is there more than once; keep one.",
             reason="duplicate_column",
+            field=FIELD,
         )
 
 
@@ -97,6 +104,7 @@ def _csv_rows(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
                 f"--predictions: row {number} has {len(row)} cells, the header has {width}; quote "
                 "cells that hold commas.",
                 reason="shape",
+                field=FIELD,
             )
         yield [sys.intern(cell.strip()) for cell in row]
 
@@ -127,7 +135,10 @@ def _read_npz(path: Path) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = _npz_arrays(archive)
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, RuntimeError, EOFError) as error:
+    # A header that is no literal is tokenised by numpy.
+    except (zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, OSError, RuntimeError, EOFError) as error:
         raise _unreadable(path, error) from error
     return _split_up(arrays)
 
@@ -145,6 +156,7 @@ def _npz_arrays(archive: zipfile.ZipFile) -> dict[str, Array]:
                 f"--predictions: array {name!r} holds pickled objects, which can run code when "
                 "read; save it again as numbers or texts.",
                 reason="pickled",
+                field=FIELD,
             )
         size = prod(shape) * dtype.itemsize
         if not 0 <= size <= entry.file_size:
@@ -177,6 +189,7 @@ def _split_up(arrays: dict[str, Array]) -> dict[str, Array]:
                 f"--predictions: `probs` must be (rows, classes) with one name per class, got "
                 f"{probs.shape} and {'no' if names is None else len(names)} names.",
                 reason="shape",
+                field=FIELD,
             )
         classes = [str(k) for k in (range(probs.shape[1]) if names is None else names.tolist())]
         arrays |= {f"{PROB}{name}": probs[:, k] for k, name in enumerate(classes)}
@@ -186,6 +199,7 @@ def _split_up(arrays: dict[str, Array]) -> dict[str, Array]:
                     f"--predictions: `draws` must be (draws, rows, classes) like `probs` "
                     f"{probs.shape}, got {draws.shape}.",
                     reason="shape",
+                    field=FIELD,
                 )
             arrays |= {
                 f"{DRAW}{d}.{name}": draws[d, :, k]
@@ -199,5 +213,6 @@ def _split_up(arrays: dict[str, Array]) -> dict[str, Array]:
         raise InputError(
             f"--predictions: the arrays must align on their rows, got the shapes {shapes}.",
             reason="shape",
+            field=FIELD,
         )
     return flat

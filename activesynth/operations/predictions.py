@@ -16,7 +16,7 @@ from activesynth.domain.canonical import Array, encode_arrays, sha256
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.errors import InputError
 from activesynth.evaluation.splits import halves
-from activesynth.operations.prediction_files import DRAW, PROB, read_columns
+from activesynth.operations.prediction_files import DRAW, FIELD, PROB, read_columns
 from activesynth.uncertainty.region import choose_tau
 from activesynth.uncertainty.scores import (
     ensemble_variance,
@@ -65,7 +65,7 @@ def read_predictions(path: Path) -> Predictions:
     _check_columns(columns, classes)
     rows = len(columns[LABEL])
     if rows == 0:
-        raise InputError("--predictions: the table has no rows.", reason="no_rows")
+        raise InputError("--predictions: the table has no rows.", reason="no_rows", field=FIELD)
     probs = _probabilities(columns, PROB, classes)
     draws = [_probabilities(columns, prefix, classes) for prefix in _draw_prefixes(columns)]
     ids = np.arange(rows).astype(str)
@@ -153,6 +153,7 @@ def _check_columns(columns: Mapping[str, Array], classes: tuple[str, ...]) -> No
             f"--predictions: the table needs a column `{LABEL}` and a column `{PROB}<class>` for "
             f"each of 2 or more classes; it has {sorted(columns)[:20]}.",
             reason="missing_column",
+            field=FIELD,
         )
     known = (PROB, DRAW, PREFIX)
     strange = sorted(c for c in columns if c not in (LABEL, GROUP) and not c.startswith(known))
@@ -161,6 +162,7 @@ def _check_columns(columns: Mapping[str, Array], classes: tuple[str, ...]) -> No
             f"--predictions: the column {strange[0]!r} means nothing here; call it "
             f"`{PREFIX}{strange[0]}` to search for weak groups by it, or leave it out.",
             reason="unknown_column",
+            field=FIELD,
         )
 
 
@@ -173,6 +175,7 @@ def _draw_prefixes(columns: Mapping[str, Array]) -> list[str]:
             f"--predictions: the column `{DRAW}{wrong[0]}...` has no number; write "
             f"`{DRAW}0.<class>`.",
             reason="unknown_column",
+            field=FIELD,
         )
     return [f"{DRAW}{number}." for number in sorted(numbers, key=int)]
 
@@ -185,6 +188,7 @@ def _probabilities(columns: Mapping[str, Array], prefix: str, classes: tuple[str
             f"--predictions: the column `{prefix}{missing[0]}` is missing; there is one for each "
             f"of the classes {list(classes)[:20]}.",
             reason="missing_column",
+            field=FIELD,
         )
     probs = np.stack([_numbers(columns, f"{prefix}{name}") for name in classes], axis=1)
     sums = probs.sum(axis=1)
@@ -195,6 +199,7 @@ def _probabilities(columns: Mapping[str, Array], prefix: str, classes: tuple[str
             f"{sums[off[0]]:.6g}, and must sum to 1 within {SUM_TOLERANCE:g} ({len(off)} such "
             "rows); give probabilities, not logits.",
             reason="bad_probability",
+            field=FIELD,
         )
     normed: Array = probs / sums[:, None]
     return normed
@@ -226,6 +231,7 @@ def _bad_probability(name: str, row: int, value: object) -> InputError:
         f"--predictions: row {row + 1}, column {name!r}: {str(value)[:40]!r} is no probability "
         "between 0 and 1.",
         reason="bad_probability",
+        field=FIELD,
     )
 
 
@@ -237,5 +243,6 @@ def _labels(texts: Array, classes: tuple[str, ...]) -> Array:
             f"--predictions: row {unknown + 1}, column `{LABEL}`: {str(texts[unknown])[:40]!r} is "
             f"none of the classes {list(classes)[:20]}, which have a column `{PROB}<class>`.",
             reason="bad_label",
+            field=FIELD,
         )
     return np.array([place[text] for text in texts.tolist()], np.int64)

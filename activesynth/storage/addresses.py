@@ -66,7 +66,8 @@ def corrupt(digest: str, size: int, found: str, place: str) -> CorruptArtifactEr
     """Return the error for a blob whose bytes are others than those that were recorded."""
     return CorruptArtifactError(
         f"blob {digest} in {place} holds {size} bytes with the digest {found}; restore it from a "
-        "backup, or delete it and run the step that made it again. `activesynth fsck` says which."
+        "backup, or delete it and run the step that made it again. `activesynth fsck` says which.",
+        field="blob",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from activesynth.config.settings import Settings
 from activesynth.domain.collection import held_by_nobody
@@ -33,7 +33,7 @@ def open_store(
     """
     if settings.objects_url is None:
         return DirectoryObjectStore(settings.home / "objects", effects, hold)
-    address = urlsplit(settings.objects_url)
+    address = _split(settings.objects_url)
     if address.scheme == "file" and address.netloc in ("", "localhost") and address.path:
         return DirectoryObjectStore(Path(unquote(address.path)), effects, hold)
     if address.scheme == "s3" and address.netloc:
@@ -58,7 +58,7 @@ def named_bucket(settings: Settings) -> Bucket:
 
     from activesynth.storage.s3 import Bucket
 
-    address = urlsplit(settings.objects_url or "")
+    address = _split(settings.objects_url or "")
     if address.scheme != "s3" or not address.netloc:
         raise ConfigurationError(
             f"ACTIVESYNTH_OBJECTS_URL is {settings.objects_url!r}; it must be s3://bucket/prefix.",
@@ -83,7 +83,7 @@ def named_bucket(settings: Settings) -> Bucket:
     _tried(
         "ACTIVESYNTH_OBJECTS_URL",
         settings.objects_url,
-        lambda: check_bucket_name(bucket),
+        lambda: check_bucket_name(bucket, strict=True),
         "write s3://bucket/prefix with a name of 3 to 63 lower-case letters, digits and hyphens",
     )
     _tried(
@@ -103,6 +103,13 @@ def named_bucket(settings: Settings) -> Bucket:
         timeout=settings.s3_timeout_seconds,
         attempts=settings.s3_attempts,
     )
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # brackets that stay open
+        return urlsplit("")
 
 
 def _open_s3(settings: Settings, effects: Effects, hold: Callable[[str], None]) -> ObjectStore:

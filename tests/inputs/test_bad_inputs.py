@@ -215,7 +215,7 @@ def test_the_real_command_in_a_process_of_its_own_says_the_same(kind: str, place
 
 
 def test_the_catalogue_is_as_large_as_it_must_be() -> None:
-    assert len(CASES) >= 60
+    assert len(CASES) >= 120
     assert len({case.kind for case in CASES}) >= 12
     assert len({case.id for case in CASES}) == len(CASES)
     assert {*configs.CASES, *sources.CASES, *servers.CASES} == {*CASES}

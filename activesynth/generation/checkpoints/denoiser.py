@@ -177,13 +177,14 @@ def load(kind: Callable[..., Network], folder: Path, placement: Placement) -> Ne
             network = reader.from_pretrained(
                 str(folder), use_safetensors=True, local_files_only=True, dtype=placement.dtype
             )
+        # Weights that the file lacks stay without data, and cannot be placed anywhere.
+        placed: Network = network.requires_grad_(False).eval().to(placement.device)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError) as error:
         raise ConfigurationError(
             f"{folder} cannot be loaded: {error}; compare the configuration with the weights.",
             reason="bad_checkpoint",
             field="generator.parameters",
         ) from error
-    placed: Network = network.requires_grad_(False).eval().to(placement.device)
     return placed
 
 

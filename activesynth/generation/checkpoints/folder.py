@@ -175,7 +175,12 @@ def check_weights(folder: Path, stem: str) -> None:
         )
     index = folder / f"{stem}.safetensors.index.json"
     if index.is_file():
-        shards = set(read_json(index).get("weight_map", {}).values())
+        places = read_json(index).get("weight_map", {})
+        if not isinstance(places, dict) or any(
+            not isinstance(place, str) for place in places.values()
+        ):
+            raise _refusal(f"{index}: `weight_map` is no object of file names.", "bad_checkpoint")
+        shards = set(places.values())
         if not shards <= set(weights):
             raise _refusal(
                 f"{index} names {sorted(map(str, shards - set(weights)))[:3]}, which are no "
