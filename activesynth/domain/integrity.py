@@ -1,4 +1,4 @@
-"""What the check of a store reads of the records: which blobs they reach, and what hangs on them."""
+"""What the check of a store asks of the records: the blobs they reach, and what hangs on them."""
 
 from __future__ import annotations
 
