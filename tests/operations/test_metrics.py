@@ -358,6 +358,8 @@ def test_the_command_prints_and_serves_the_same(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background has interrupts ignored, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     said = process.stderr.readline()
