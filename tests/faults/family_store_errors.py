@@ -51,6 +51,11 @@ KINDS: dict[str, type[Exception]] = {
 _NEVER_PASS = frozenset({"access denied", "missing object", "full disk"})
 _NEW_USER_AND_MOUNTS = 0x10000000 | 0x00020000
 
+SHORT = 1.0
+"""Seconds after which a request that is not answered is sent again."""
+PATIENT = 30.0
+"""The same where nothing is disturbed, so that a busy machine is not taken for a fault."""
+
 
 class StoreErrors:
     """One verdict is one error, or a few in a row, and the runs that follow until all is done."""
@@ -93,7 +98,9 @@ class StoreErrors:
                 self._server.endpoint, Fault(kind, place, times), world.folder / "proxy.json"
             )
             try:
-                faulty = replace(world, opener=self._opener(world, proxy.endpoint, where))
+                faulty = replace(
+                    world, opener=self._opener(world, proxy.endpoint, where, timeout=SHORT)
+                )
                 first = _attempt(faulty)
             finally:
                 counts = proxy.close()
@@ -116,17 +123,19 @@ class StoreErrors:
             counts = proxy.close()
         return counts
 
-    def _opener(self, world: World, endpoint: str, prefix: str) -> Opener:
+    def _opener(
+        self, world: World, endpoint: str, prefix: str, *, timeout: float = PATIENT
+    ) -> Opener:
         """Return an opener whose objects lie under ``prefix`` on the server."""
 
         @contextmanager
         def opened(url: str, folder: Path, effects: Effects) -> Iterator[Platform]:
             with world.opener(url, folder, effects) as platform:
-                yield replace(platform, objects=self._store(endpoint, prefix, effects))
+                yield replace(platform, objects=self._store(endpoint, prefix, effects, timeout))
 
         return opened
 
-    def _store(self, endpoint: str, prefix: str, effects: Effects) -> ObjectStore:
+    def _store(self, endpoint: str, prefix: str, effects: Effects, timeout: float) -> ObjectStore:
         from activesynth.storage.s3 import Bucket, S3ObjectStore
 
         bucket = Bucket(
@@ -136,7 +145,7 @@ class StoreErrors:
             access_key=self._server.access_key,
             secret_key=self._server.secret_key,
             secure=False,
-            timeout=1.0,
+            timeout=timeout,
             attempts=ATTEMPTS,
         )
         if self._is_naive:
