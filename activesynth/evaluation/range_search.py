@@ -3,9 +3,10 @@
 The distance of two rows is never smaller than that of their projections. So rows are projected onto
 a few directions, and the rows that are searched are halved along the widest of them until few are
 left; a row that is asked about goes wherever one within the radius can be, into both halves near a
-border. What has come together is sorted along a direction and compared by matrix products, block by
-block with the rows within the radius along it. Nothing is approximated. Where rows crowd so much that
-most would go into both halves, halving ends early, and time grows with the square of their number.
+border. What has come together is sorted along a direction and compared by matrix products, block
+by block with the rows within the radius along it. Nothing is approximated. Where rows crowd so much
+that most would go into both halves, halving ends early, and time grows with the square of their
+number.
 """
 
 from __future__ import annotations
