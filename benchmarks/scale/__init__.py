@@ -14,6 +14,7 @@ from benchmarks.measure import Case
 from benchmarks.scale.pictures import write_source
 from benchmarks.scale.runs import Run, run
 from benchmarks.scale.stages import CORE, LOOP, STORED
+from benchmarks.table import render
 
 SIZES, QUICK_SIZES = (10_000, 30_000), (600,)
 LOOP_ROWS = 100_000
@@ -33,8 +34,8 @@ def measure(*, quick: bool, sizes: Sequence[int] = ()) -> list[Case]:
     curves: dict[str, list[tuple[int, Run]]] = {}
     for rows in sorted(sizes or (QUICK_SIZES if quick else SIZES)):
         with temporary_database() as place:
-            for name, found in _measured(place, rows, QUICK if quick else (*LOOP, *CORE, *STORED)):
-                print(f"{name} {rows}: {found.seconds:.1f} s", file=sys.stderr, flush=True)
+            for name, found in _measured(place, rows, QUICK if quick else (*LOOP, *STORED, *CORE)):
+                print(render(name, [_case(name, rows, found)]).splitlines()[-1], file=sys.stderr)
                 curves.setdefault(name, []).append((rows, found))
     return [case for name, curve in curves.items() for case in _cases(name, curve)]
 
@@ -69,7 +70,8 @@ def _with_limit(found: Run, runs: Sequence[Run], seconds: float) -> Run:
     }
     shares["waiting for database or disk"] = max(0.0, 1.0 - sum(shares.values()))
     told = ", ".join(f"{100 * share:.0f} % {what}" for what, share in shares.items())
-    return replace(found, seconds=seconds, note=f"two parts: {told}")
+    waited = seconds * shares["waiting for a core"]
+    return replace(found, seconds=seconds, waited=waited, note=f"two parts: {told}")
 
 
 def _cases(name: str, curve: Sequence[tuple[int, Run]]) -> list[Case]:
@@ -84,14 +86,17 @@ def _case(name: str, rows: int, found: Run) -> Case:
     if found.child_mb > found.peak_mb:
         note += f", its child {found.child_mb:.0f}"
     if found.load > (os.cpu_count() or 1):
-        note += f"; load {found.load:.0f}"
+        note += f"; load {found.load:.0f}, {found.waited:.1f} s without a core"
     return Case(f"{name}, {rows:,}", found.seconds, found.grown_mb, f"{note}; {found.note}")
 
 
 def _slopes(curve: Sequence[tuple[int, Run]]) -> str:
-    """Fit log seconds and log growth of memory against log rows."""
+    """Fit log seconds and log growth of memory against log rows.
+
+    Seconds without a core are left out: they tell of other programs on the machine.
+    """
     rows = np.log([n for n, _ in curve])
-    seconds = np.log([max(found.seconds, LEAST_SECONDS) for _, found in curve])
+    seconds = np.log([max(f.seconds - f.waited, LEAST_SECONDS) for _, f in curve])
     memory = np.log([max(found.grown_mb, LEAST_MB) for _, found in curve])
     time, room = (float(np.polyfit(rows, values, 1)[0]) for values in (seconds, memory))
     return f"**time ~ rows^{time:.2f}, memory ~ rows^{room:.2f}**"

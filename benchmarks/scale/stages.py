@@ -239,5 +239,5 @@ LOOP = (
     *("annotate", "integrate", "retrain", "evaluate", "promote"),
 )
 """The stages of an iteration in order; ``generate`` and ``retrain`` are mapped."""
-CORE = ("index, flat", "index, inverted lists", "index, graph", "cluster", "screening", "selection")
+CORE = ("index, flat", "cluster", "selection", "index, graph", "index, inverted lists", "screening")
 STORED = ("write and commit", "fsck", "fsck, quick")
