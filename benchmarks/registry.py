@@ -15,4 +15,5 @@ BENCHMARKS = {
     "core_set": "benchmarks.core_set",
     "latent_sampling": "benchmarks.latent_sampling",
     "pixel_sampling": "benchmarks.pixel_sampling",
+    "scale": "benchmarks.scale",
 }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, text
@@ -18,6 +18,8 @@ from activesynth.lineage.schema import outbox
 
 Record = Mapping[str, Any]
 
+CHUNK = 1 << 16
+"""Characters handed to the driver at once."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -34,18 +36,21 @@ class Staged:
         return f"stage_{self.table.name}"
 
 
-def stage(connection: Connection, table: Table, records: Sequence[Record]) -> Staged | None:
+def stage(connection: Connection, table: Table, records: Iterable[Record]) -> Staged | None:
     """Copy ``records`` into a temporary table; nothing is locked and nobody sees it.
 
-    All records have the keys of the first. Equal records may repeat; records that differ under
-    one primary key are a contradiction.
+    They are encoded while they are sent, so a generator of them is never held whole. All have the
+    keys of the first. Equal records may repeat; records that differ under one primary key are a
+    contradiction.
 
     Raises:
         InputError: If two records contradict each other.
     """
-    if not records:
+    coming = iter(records)
+    first = next(coming, None)
+    if first is None:
         return None
-    staged = Staged(table, tuple(records[0]))
+    staged = Staged(table, tuple(first))
     names = ", ".join(f'"{name}"' for name in staged.columns)
     connection.execute(
         text(
@@ -53,11 +58,15 @@ def stage(connection: Connection, table: Table, records: Sequence[Record]) -> St
             f"SELECT {names} FROM {SCHEMA}.{table.name} WITH NO DATA"
         )
     )
-    columns = [table.columns[name] for name in staged.columns]
-    lines = _lines(columns, _distinct(table, records))
+    stream = _Stream(_lines(staged, chain([first], coming)))
     cursor = connection.connection.cursor()
-    # The driver's own stream: SQLAlchemy has no COPY.
-    cursor.copy_expert(f"COPY {staged.stage} ({names}) FROM STDIN", io.StringIO("".join(lines)))
+    try:
+        # The driver's own stream: SQLAlchemy has no COPY.
+        cursor.copy_expert(f"COPY {staged.stage} ({names}) FROM STDIN", stream, CHUNK)
+    except Exception:
+        if stream.error is not None:  # the driver tells of a failed read, not of its reason
+            raise stream.error from None
+        raise
     return staged
 
 
@@ -86,25 +95,56 @@ def merge(connection: Connection, staged: Staged | None) -> None:
     )
 
 
-def _distinct(table: Table, records: Sequence[Record]) -> Iterable[Record]:
+class _Stream:
+    """A file to read from, made of lines that are written only when they are asked for."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        """Begin before the first line."""
+        self._lines = lines
+        self._rest = ""
+        self.error: Exception | None = None
+
+    def read(self, size: int) -> str:
+        """Return at most ``size`` characters, none at the end; keep what goes wrong."""
+        parts, length = [self._rest], len(self._rest)
+        try:
+            while length < size:
+                line = next(self._lines, "")
+                if not line:
+                    break
+                parts.append(line)
+                length += len(line)
+        except Exception as error:
+            self.error = error
+            raise
+        text = "".join(parts)
+        self._rest = text[size:]
+        return text[:size]
+
+
+def _lines(staged: Staged, records: Iterable[Record]) -> Iterator[str]:
+    """Yield the line of each distinct record.
+
+    Of those that came only keys and hashes are kept: a hash of its line tells whether a record
+    under a known key is the same again.
+    """
+    table = staged.table
+    columns = [table.columns[name] for name in staged.columns]
     keys = [column.name for column in table.primary_key.columns]
-    seen: dict[tuple[Any, ...], Record] = {}
+    seen: dict[tuple[Any, ...], int] = {}
     for record in records:
+        line = "\t".join(_encoded(column, record[column.name]) for column in columns) + "\n"
         identity = tuple(record[key] for key in keys)
-        if seen.setdefault(identity, record) != record:
+        before = seen.get(identity)
+        if before is None:
+            seen[identity] = hash(line)
+            yield line
+        elif before != hash(line):
             raise InputError(
                 f"two rows for {table.name} share the key {dict(zip(keys, identity, strict=True))} "
                 "but differ elsewhere; the step must hand over one of them.",
                 reason="lineage_row",
             )
-    return seen.values()
-
-
-def _lines(columns: Sequence[Column[Any]], records: Iterable[Record]) -> list[str]:
-    return [
-        "\t".join(_encoded(column, record[column.name]) for column in columns) + "\n"
-        for record in records
-    ]
 
 
 def _encoded(column: Column[Any], value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -42,10 +42,16 @@ def stage_bundle(
         (schema.outbox, bundle.events),
     ]
     owner = {"campaign": campaign, "iteration": iteration}
-    batches = [(table, [record_for(table, row, **owner) for row in rows]) for table, rows in tables]
+    batches: list[tuple[Table, Iterator[dict[str, Any]]]] = [
+        (table, _records(table, rows, owner)) for table, rows in tables
+    ]
     batches.insert(1, (schema.sample_parents, _parents(campaign, bundle)))
     staged = [stage(connection, table, records) for table, records in batches]
     return [rows for rows in staged if rows is not None]
+
+
+def _records(table: Table, rows: Sequence[Any], owner: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (record_for(table, row, **owner) for row in rows)
 
 
 def merge_bundle(connection: Connection, staged: Sequence[Staged]) -> None:
@@ -72,9 +78,9 @@ def commit_digest(commit: IterationCommit) -> str:
     return sha256(canonical_json(plain(document)))
 
 
-def _parents(campaign: str, bundle: Bundle) -> list[dict[str, Any]]:
-    return [
+def _parents(campaign: str, bundle: Bundle) -> Iterator[dict[str, Any]]:
+    return (
         {"campaign": campaign, "sample": row.id, "parent": parent}
         for row in bundle.samples
         for parent in row.parents
-    ]
+    )

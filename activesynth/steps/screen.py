@@ -17,7 +17,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS, shard_count
 from activesynth.steps.generators import campaign_generator, sampled_by
 from activesynth.steps.turn import Turn, open_turn
-from activesynth.targeting.screening import Limits, calibrate
+from activesynth.targeting.screening import CENSUS_ROWS, Limits, calibrate
 from activesynth.targeting.screening import screen as apply_limits
 from activesynth.uncertainty.scores import (
     ensemble_variance,
@@ -73,10 +73,16 @@ def screen(iteration_id: str, platform: Platform) -> StepRecord:
             **turn.config.screening.model_dump(mode="json"),
             "passes": turn.config.uncertainty.passes,
             **sampled_by(turn),
+            # Absent for as many rows as are all asked: smaller campaigns keep their keys.
+            **({"asked": CENSUS_ROWS} if _train_rows(turn) > CENSUS_ROWS else {}),
         },
         compute=compute,
         seed=seed,
     )
+
+
+def _train_rows(turn: Turn) -> int:
+    return sum(ref.rows for ref in turn.manifest.splits["train"])
 
 
 def _limits(turn: Turn, verifier: Predictor, control: SampleSet) -> Limits:

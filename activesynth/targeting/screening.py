@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
 
+if TYPE_CHECKING:
+    from sklearn.neighbors import NearestNeighbors
+
+CENSUS_ROWS = 50_000
+"""Train rows up to which each one's nearest other is looked for; of more, as many are asked."""
 REASONS = ("unrealistic", "low_confidence", "near_duplicate", "label_mismatch", "too_easy")
 
 
@@ -86,7 +92,8 @@ def calibrate(
         realism_quantile: Quantile of guide-to-train distances that still is realistic.
         confidence_quantile: Quantile of the guide's confidence that is too low.
         min_label_probability: Verifier's probability under which a label is wrong.
-        duplicate_quantile: Quantile of train rows' distances to one another that is a copy.
+        duplicate_quantile: Quantile of train rows' distances to one another that is a copy; of
+            more than ``CENSUS_ROWS`` rows, that many at even distances are asked.
         easy_quantile: Quantile of the guide's entropy that is too easy.
 
     Returns:
@@ -105,7 +112,7 @@ def calibrate(
         )
     neighbours = NearestNeighbors(n_neighbors=1).fit(real)
     to_train = neighbours.kneighbors(np.asarray(guide_embeddings, np.float64))[0]
-    among_train = neighbours.kneighbors()[0]  # without an argument a row is not its own neighbour
+    among_train = _among(neighbours, real)
     duplicate = float(np.quantile(among_train, duplicate_quantile))
     realism = float(np.quantile(to_train, realism_quantile))
     labels_right = label_accuracy(generator_agreement, verifier_accuracy, classes)
@@ -117,6 +124,22 @@ def calibrate(
         min_label_probability=min_label_probability,
         uses_verifier=verifier_accuracy > labels_right,
     )
+
+
+def _among(neighbours: NearestNeighbors, real: Array) -> Array:
+    """Return distances of rows to the nearest other: of all, or of some at even distances.
+
+    All against all grows with the square of the rows, and a quantile of fifty thousand is as good.
+    """
+    if len(real) <= CENSUS_ROWS:
+        own: Array = neighbours.kneighbors()[
+            0
+        ]  # without an argument a row is not its own neighbour
+        return own
+    asked = real[:: -(-len(real) // CENSUS_ROWS)]
+    # Each finds itself, or a copy at the same distance of 0, first.
+    others: Array = neighbours.kneighbors(asked, n_neighbors=2)[0][:, 1:]
+    return others
 
 
 def screen(

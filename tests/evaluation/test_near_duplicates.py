@@ -1,4 +1,4 @@
-"""The windowed search against all pairs by SciPy."""
+"""The search by halving against all pairs by SciPy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from scipy.spatial.distance import cdist
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
-from activesynth.evaluation import near_duplicates
+from activesynth.evaluation import near_duplicates, range_search
 from activesynth.evaluation.near_duplicates import (
     has_near_duplicate,
     near_duplicate_groups,
+    near_pairs,
     unit_scaled,
 )
 
@@ -42,14 +43,51 @@ def test_groups_are_the_components_of_the_full_distance_matrix(
     assert partition(labels) == partition(expected)
 
 
-def test_blocks_and_windows_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = np.random.default_rng(0).random((500, 3)).astype(np.float32)
-    whole = near_duplicate_groups(x, 0.05)
+def copies_among_strangers(rows: int, width: int, seed: int) -> Array:
+    """Return random rows of which a tenth is a copy of another with a little noise."""
+    rng = np.random.default_rng(seed)
+    x = rng.random((rows, width)).astype(np.float32)
+    copies = rng.permutation(rows)[: rows // 5].reshape(2, -1)
+    noise = rng.normal(scale=0.02, size=(copies.shape[1], width))
+    x[copies[0]] = x[copies[1]] + noise.astype(np.float32)
+    return x
 
-    monkeypatch.setattr(near_duplicates, "BLOCK", 7)
 
-    assert partition(near_duplicate_groups(x, 0.05)) == partition(whole)
-    assert 1 < len(set(whole.tolist())) < 500
+@pytest.mark.parametrize("width", [2, 40])
+@pytest.mark.parametrize(("rows", "others"), [(3000, None), (3000, 500), (500, 3000)])
+def test_pairs_are_those_of_the_full_distance_matrix(
+    width: int, rows: int, others: int | None
+) -> None:
+    a = copies_among_strangers(rows, width, 0)
+    b = a if others is None else np.concatenate([a[:20], copies_among_strangers(others, width, 1)])
+    left, right = np.nonzero(cdist(a.astype(float), b.astype(float)) < 0.02 * np.sqrt(width))
+
+    found = near_pairs(a, b, 0.02)
+
+    assert len(left) > 20
+    assert np.array_equal(found, (left, right))
+
+
+def test_pieces_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = copies_among_strangers(2000, 6, 2)
+    whole, groups = near_pairs(x, x, 0.03), near_duplicate_groups(x, 0.03)
+
+    monkeypatch.setattr(range_search, "CELL", 7)
+    monkeypatch.setattr(range_search, "WINDOW", 100)
+    monkeypatch.setattr(range_search, "BLOCK", 9)
+    monkeypatch.setattr(range_search, "DIRECTIONS", 2)
+    monkeypatch.setattr(range_search, "NUMBERS", 50)
+    monkeypatch.setattr(near_duplicates, "JOINED_PAIRS", 3)
+
+    assert np.array_equal(near_pairs(x, x, 0.03), whole)
+    assert partition(near_duplicate_groups(x, 0.03)) == partition(groups)
+    assert 1 < len(set(groups.tolist())) < 2000
+
+
+def test_rows_that_are_all_one_of_three_form_three_groups() -> None:
+    x = np.repeat(copies_among_strangers(3, 5, 0), 400, axis=0)
+
+    assert len(set(near_duplicate_groups(x, 0.01).tolist())) == 3
 
 
 @settings(max_examples=30, deadline=None)

@@ -19,6 +19,7 @@ from activesynth.errors import (
     PlatformStateError,
     TransientError,
 )
+from activesynth.lineage import bulk
 from activesynth.lineage.lineage import Lineage, open_lineage
 from lineage_cases import (
     CONFIG,
@@ -299,6 +300,20 @@ def test_ten_thousand_samples_arrive_in_one_commit(lineage: Lineage) -> None:
     seventh = lineage.reader.sample("sample-00007")[0]
     assert (seventh["label"], seventh["row"], seventh["verdict_reason"]) == (None, 7, odd)
     assert seventh["scores"] == {"entropy": 1.0, "odd": None}
+
+
+def test_a_row_given_twice_is_one_row_and_what_the_driver_sends_in_pieces_is_whole(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "CHUNK", 7)
+    lineage.store.register_campaign("digits", CONFIG)
+    rows = tuple(SampleRow(f"größe-{row}", "real", "s", row, 1) for row in range(50))
+    bundle = Bundle(version=VersionRow(ROOT, None, "root", {"train": 50}), samples=rows + rows)
+
+    lineage.store.commit_version("digits", bundle, expected_head=None)
+
+    assert count(lineage, "samples") == 50
+    assert lineage.reader.sample("größe-49")[0]["row"] == 49
 
 
 def test_a_sample_written_again_takes_new_facts_and_keeps_the_iteration_that_brought_it(

@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
+from activesynth.targeting import screening
 from activesynth.targeting.screening import (
     REASONS,
     Limits,
@@ -137,6 +138,20 @@ def test_limits_are_quantiles_of_brute_force_distances() -> None:
 
     assert limits.max_distance == pytest.approx(np.quantile(cdist(guide, real).min(axis=1), 0.9))
     assert limits.duplicate_distance == pytest.approx(np.quantile(among.min(axis=1), 0.1))
+
+
+def test_of_many_rows_some_are_asked_for_their_nearest_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = np.random.default_rng(1).normal(size=(300, 4))
+    distances = cdist(real, real)
+    np.fill_diagonal(distances, np.inf)
+    monkeypatch.setattr(screening, "CENSUS_ROWS", 100)
+
+    limits = calibrated(real_embeddings=real, duplicate_quantile=0.1)
+
+    asked = distances.min(axis=1)[::3]
+    assert limits.duplicate_distance == pytest.approx(np.quantile(asked, 0.1), rel=1e-9)
 
 
 def test_a_copy_of_a_real_row_is_a_duplicate_even_when_real_rows_repeat() -> None:
