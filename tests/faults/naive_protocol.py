@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,14 +161,15 @@ class NaiveBucket:
         return digest in set(self.digests())
 
     def digests(self) -> Iterator[str]:
-        for found in self._client.list_objects(self._name, f"{self._prefix}/", recursive=True):
-            yield str(found.object_name).rpartition("/")[2]
+        return (blob.digest for blob in self.listed())
 
     def listed(self) -> Iterator[StoredBlob]:
-        raise NotImplementedError
+        for found in self._client.list_objects(self._name, f"{self._prefix}/", recursive=True):
+            digest = str(found.object_name).rpartition("/")[2]
+            yield StoredBlob(digest, found.size or 0, found.last_modified or datetime.now(UTC))
 
     def delete(self, digest: str, *, before: datetime) -> None:
-        raise NotImplementedError
+        self._client.remove_object(self._name, self._key(digest))
 
     def size(self, digest: str) -> int:
         return int(self._client.stat_object(self._name, self._key(digest)).size or 0)
@@ -203,10 +204,13 @@ class NaiveDirectory:
         return (path.name for path in self._folder.iterdir())
 
     def listed(self) -> Iterator[StoredBlob]:
-        raise NotImplementedError
+        for path in self._folder.iterdir():
+            found = path.stat()
+            modified = datetime.fromtimestamp(found.st_mtime, UTC)
+            yield StoredBlob(path.name, found.st_size, modified)
 
     def delete(self, digest: str, *, before: datetime) -> None:
-        raise NotImplementedError
+        (self._folder / digest).unlink(missing_ok=True)
 
     def size(self, digest: str) -> int:
         return (self._folder / digest).stat().st_size
