@@ -20,7 +20,7 @@ from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_fro
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-pytest_plugins = ["embedded_fixtures", "no_skips"]
+pytest_plugins = ["embedded_fixtures", "laboratory_fixtures", "no_skips"]
 
 # What takes minutes comes first, so that no process is left alone with it at the end.
 LONGEST = (

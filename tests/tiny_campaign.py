@@ -26,3 +26,18 @@ TINY: dict[str, Any] = {
     "selection": {"labels": 10, "review": 4},
     "loop": {"patience": 100},
 }  # fmt: skip
+
+# For tests in which it matters what is done with the bytes, not what they teach.
+SMALLEST: dict[str, Any] = {
+    **TINY,
+    "trainer": {
+        "name": "cnn",
+        "parameters": {"members": 2, "steps": 4, "pretrain_steps": 2, "width": 8},
+    },
+    "generator": {
+        "name": "diffusion",
+        "parameters": {"steps": 4, "width": 32, "sampling_steps": 2},
+    },
+    "training": {"replicates": 1},
+    "gate": {"margin": 1.0, "guarded": {}},
+}

@@ -21,21 +21,9 @@ from activesynth.errors import (
 )
 from platform_fixtures import PostgresServer
 from s3_fixtures import S3Server
-from tiny_campaign import TINY
+from tiny_campaign import SMALLEST
 
 PASSWORD = "canary-of-the-database"
-SMALLER: dict[str, Any] = {
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 4, "pretrain_steps": 2, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 4, "width": 32, "sampling_steps": 2},
-    },
-    "training": {"replicates": 1},
-    "gate": {"margin": 1.0, "guarded": {}},
-}
 
 
 class Commands:
@@ -75,7 +63,7 @@ def commands(
 ) -> Commands:
     """Return commands in a folder with one campaign file."""
     (tmp_path / "campaigns").mkdir()
-    document = {"name": "tiny", **TINY, **SMALLER}
+    document = {"name": "tiny", **SMALLEST}
     (tmp_path / "campaigns" / "tiny.yaml").write_text(yaml.safe_dump(document))
     monkeypatch.chdir(tmp_path)
     for name in ("CAMPAIGNS", "OBJECTS_URL", "SECRETS"):

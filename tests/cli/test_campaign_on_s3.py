@@ -20,22 +20,9 @@ from activesynth.embedded.postgres import RunningPostgres
 from activesynth.embedded.processes import Process
 from platform_fixtures import PostgresServer
 from s3_fixtures import S3Server
-from tiny_campaign import TINY
+from tiny_campaign import SMALLEST
 
 ROOT = Path(__file__).parents[2]
-# Where the bytes lie matters here, not what they teach.
-SMALLER: dict[str, Any] = {
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 4, "pretrain_steps": 2, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 4, "width": 32, "sampling_steps": 2},
-    },
-    "training": {"replicates": 1},
-    "gate": {"margin": 1.0, "guarded": {}},
-}
 ARTIFACTS = (
     "SELECT iteration, step, shard, kind, digest FROM activesynth.artifacts ORDER BY 1, 2, 3, 4"
 )
@@ -59,7 +46,7 @@ class Shell:
         self.folder = folder
         self.database = database
         folder.joinpath("campaigns").mkdir(parents=True)
-        document = {"name": "tiny", **TINY, **SMALLER}
+        document = {"name": "tiny", **SMALLEST}
         folder.joinpath("campaigns", "tiny.yaml").write_text(yaml.safe_dump(document))
         kept = {name: value for name, value in os.environ.items() if "ACTIVESYNTH" not in name}
         self._environment = {

@@ -14,19 +14,11 @@ import psycopg2
 import pytest
 import yaml
 
-from tiny_campaign import TINY
+from tiny_campaign import SMALLEST, TINY
 
 ROOT = Path(__file__).parents[2]
 SMALLER: dict[str, Any] = {
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 4, "pretrain_steps": 2, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 4, "width": 32, "sampling_steps": 2},
-    },
-    "training": {"replicates": 1},
+    **{part: SMALLEST[part] for part in ("trainer", "generator", "training")},
     "diagnosis": {"corruptions": ["blur"], "severities": [1.0]},
 }
 EXPERIMENT: dict[str, Any] = {

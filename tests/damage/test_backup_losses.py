@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from activesynth.domain.ports import ObjectStore
 from backup_cases import back_up, planted_in_backup
-from damage_laboratory import Laboratory, laboratory
+from damage_laboratory import Laboratory
 from platform_fixtures import PostgresServer
 from raw_stores import s3_store
 from s3_fixtures import S3Server
 
 
-@pytest.fixture(scope="module")
-def lab(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Laboratory]:
-    """Run one campaign for this module."""
-    name = postgres_server.create_database(migrated_template)
-    with laboratory(postgres_server.url(name), tmp_path_factory.mktemp("lab")) as opened:
-        yield opened
-    postgres_server.drop_database(name)
-
-
 def test_losses_planted_in_a_backup_are_named_when_it_is_restored_and_nothing_else_is(
-    lab: Laboratory, tmp_path: Path, postgres_server: PostgresServer, s3_server: S3Server
+    one_lab: Laboratory, tmp_path: Path, postgres_server: PostgresServer, s3_server: S3Server
 ) -> None:
-    back_up(lab.database_url, lab.platform, tmp_path / "backup")
+    back_up(one_lab.database_url, one_lab.platform, tmp_path / "backup")
 
     def bucket() -> ObjectStore:
         return s3_store(s3_server, f"t-{uuid.uuid4().hex[:12]}")[0]
@@ -40,7 +24,7 @@ def test_losses_planted_in_a_backup_are_named_when_it_is_restored_and_nothing_el
     folders = [("directory", size, None) for size in (1, 1, 1, 1, 60)]
     targets = [*folders, ("s3", 24, bucket)]
     done = list(
-        planted_in_backup(postgres_server, lab, tmp_path / "backup", tmp_path, targets, seed=5)
+        planted_in_backup(postgres_server, one_lab, tmp_path / "backup", tmp_path, targets, seed=5)
     )
 
     assert sum(len(planting.planted) for planting in done) == 88

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from damage_consumers import _CONSUMERS
-from damage_laboratory import Laboratory, laboratory, on_s3
+from damage_laboratory import Laboratory, on_s3
 from damage_trials import damage_trials
-from platform_fixtures import PostgresServer
 from s3_fixtures import S3Server
 
 
-@pytest.fixture(scope="module")
-def lab(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Laboratory]:
-    """Run one campaign for this module."""
-    name = postgres_server.create_database(migrated_template)
-    with laboratory(postgres_server.url(name), tmp_path_factory.mktemp("lab")) as opened:
-        yield opened
-    postgres_server.drop_database(name)
+def test_every_kind_of_blob_that_a_campaign_leaves_has_a_consumer(one_lab: Laboratory) -> None:
+    assert set(one_lab.kinds) == set(_CONSUMERS)
 
 
-def test_every_kind_of_blob_that_a_campaign_leaves_has_a_consumer(lab: Laboratory) -> None:
-    assert set(lab.kinds) == set(_CONSUMERS)
+def test_one_flipped_bit_in_any_kind_of_blob_is_found_before_use(one_lab: Laboratory) -> None:
+    trials = list(damage_trials(one_lab, "directory", "flipped", len(one_lab.kinds), seed=7))
 
-
-def test_one_flipped_bit_in_any_kind_of_blob_is_found_before_use(lab: Laboratory) -> None:
-    trials = list(damage_trials(lab, "directory", "flipped", len(lab.kinds), seed=7))
-
-    assert {trial.blob.kind for trial in trials} == set(lab.kinds)
+    assert {trial.blob.kind for trial in trials} == set(one_lab.kinds)
     assert [trial for trial in trials if not trial.finding.is_found] == []
 
 
 @pytest.mark.parametrize("harm", ["truncated", "empty"])
-def test_a_cut_or_empty_blob_is_found_before_use(lab: Laboratory, harm: str) -> None:
-    trials = list(damage_trials(lab, "directory", harm, 16, seed=8))
+def test_a_cut_or_empty_blob_is_found_before_use(one_lab: Laboratory, harm: str) -> None:
+    trials = list(damage_trials(one_lab, "directory", harm, 16, seed=8))
 
     assert [trial for trial in trials if not trial.finding.is_found] == []
 
 
 def test_damage_on_a_real_s3_server_is_found_before_use(
-    lab: Laboratory, s3_server: S3Server
+    one_lab: Laboratory, s3_server: S3Server
 ) -> None:
-    bucket = on_s3(lab, s3_server, f"t-{uuid.uuid4().hex[:12]}")
+    bucket = on_s3(one_lab, s3_server, f"t-{uuid.uuid4().hex[:12]}")
 
     trials = list(damage_trials(bucket, "s3", "flipped", 12, seed=9))
 

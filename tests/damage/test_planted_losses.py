@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -13,36 +11,11 @@ from sqlalchemy import create_engine, text
 from activesynth.cli.checks import failure_of, print_report
 from activesynth.domain.canonical import sha256
 from activesynth.operations.fsck import fsck
-from damage_laboratory import CAMPAIGN, Laboratory, laboratory, on_s3
+from damage_laboratory import CAMPAIGN, Laboratory, on_s3
 from damage_trials import planted_losses
-from platform_fixtures import PostgresServer
 from s3_fixtures import S3Server
 
 NOWHERE = sha256(b"nobody wrote this")
-
-
-@pytest.fixture(scope="module")
-def template(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    """Run one campaign for this module; return its database, to copy, and its folder."""
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("lab")
-    with laboratory(postgres_server.url(name), folder):
-        pass
-    return name, folder
-
-
-@pytest.fixture
-def lab(postgres_server: PostgresServer, template: tuple[str, Path]) -> Iterator[Laboratory]:
-    """Open a copy of the campaign's database on its folder."""
-    name, folder = template
-    copy = postgres_server.create_database(name)
-    with laboratory(postgres_server.url(copy), folder, is_run=True) as opened:
-        yield opened
-    postgres_server.drop_database(copy)
 
 
 def change(lab: Laboratory, *statements: str) -> None:

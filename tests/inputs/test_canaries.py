@@ -33,21 +33,9 @@ from activesynth.lineage.migrate import upgrade
 from activesynth.storage.opening import open_store
 from platform_fixtures import PostgresServer
 from s3_fixtures import S3Server
-from tiny_campaign import TINY
+from tiny_campaign import SMALLEST
 
 ROOT = Path(__file__).parents[2]
-SMALLER: dict[str, Any] = {
-    "trainer": {
-        "name": "cnn",
-        "parameters": {"members": 2, "steps": 4, "pretrain_steps": 2, "width": 8},
-    },
-    "generator": {
-        "name": "diffusion",
-        "parameters": {"steps": 4, "width": 32, "sampling_steps": 2},
-    },
-    "training": {"replicates": 1},
-    "gate": {"margin": 1.0, "guarded": {}},
-}
 # As noisy as a task can be: every library says what it does, and nothing catches the traceback.
 DOOR = """
 import logging, sys
@@ -186,7 +174,7 @@ def scene(
     folder = tmp_path_factory.mktemp("canaries")
     (folder / "campaigns").mkdir()
     for name in ("tiny", "other", "digits"):
-        document = {"name": name, **TINY, **SMALLER}
+        document = {"name": name, **SMALLEST}
         (folder / "campaigns" / f"{name}.yaml").write_text(yaml.safe_dump(document))
     canaries = {
         "database": guarded_postgres.password,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +34,7 @@ from activesynth.operations.backup_folder import find_snapshot, held, read_backu
 from activesynth.operations.fsck import fsck
 from activesynth.steps.loop import run
 from backup_cases import all_rows, back_up, bring_back, elsewhere, vault_in, views
-from damage_laboratory import CAMPAIGN, Laboratory, laboratory, on_s3
+from damage_laboratory import CAMPAIGN, Laboratory, on_s3
 from platform_fixtures import PostgresServer
 from raw_stores import RawDirectory, s3_store
 from s3_fixtures import S3Server
@@ -45,30 +44,6 @@ _CONSTRAINTS = """
     SELECT conrelid::regclass::text, conname, convalidated, pg_get_constraintdef(oid)
     FROM pg_constraint WHERE connamespace = 'activesynth'::regnamespace ORDER BY 1, 2
 """
-
-
-@pytest.fixture(scope="module")
-def template(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    """Run one campaign for this module; return its database, to copy, and its folder."""
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("lab")
-    with laboratory(postgres_server.url(name), folder):
-        pass
-    return name, folder
-
-
-@pytest.fixture
-def lab(postgres_server: PostgresServer, template: tuple[str, Path]) -> Iterator[Laboratory]:
-    """Open a copy of the campaign's database on its folder."""
-    name, folder = template
-    copy = postgres_server.create_database(name)
-    with laboratory(postgres_server.url(copy), folder, is_run=True) as opened:
-        yield opened
-    postgres_server.drop_database(copy)
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,6 @@ from activesynth.steps.turn import open_turn
 from activesynth.storage.directory import DirectoryObjectStore
 from collection_race import NO_TIME, make_record, spawn
 from damage_laboratory import Laboratory, laboratory, on_s3
-from platform_fixtures import PostgresServer
 from raw_stores import RawDirectory
 from s3_fixtures import S3Server
 from toy_plane import plane_platform
@@ -38,30 +37,6 @@ OPEN = (
     "UPDATE activesynth.iterations SET state = 'open', decision = NULL, commit_digest = NULL "
     "WHERE number = 1"
 )
-
-
-@pytest.fixture(scope="module")
-def template(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    """Run one campaign for this module; return its database, to copy, and its folder."""
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("lab")
-    with laboratory(postgres_server.url(name), folder):
-        pass
-    return name, folder
-
-
-@pytest.fixture
-def lab(postgres_server: PostgresServer, template: tuple[str, Path]) -> Iterator[Laboratory]:
-    """Open a copy of the campaign's database on its folder."""
-    name, folder = template
-    copy = postgres_server.create_database(name)
-    with laboratory(postgres_server.url(copy), folder, is_run=True) as opened:
-        yield opened
-    postgres_server.drop_database(copy)
 
 
 def change(lab: Laboratory, *statements: str) -> None:
