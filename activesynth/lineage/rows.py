@@ -46,15 +46,8 @@ def campaign_record(row: AnyRow) -> CampaignRecord:
 
 def iteration_query(campaign: str, number: int) -> Select[Any]:
     """Select an iteration with the config it runs under."""
-    return (
-        select(iterations, campaign_configs.c.config)
-        .join(
-            campaign_configs,
-            (campaign_configs.c.campaign == iterations.c.campaign)
-            & (campaign_configs.c.version == iterations.c.config_version),
-        )
-        .where(iterations.c.campaign == campaign, iterations.c.number == number)
-    )
+    here = (iterations.c.campaign == campaign) & (iterations.c.number == number)
+    return _configured_iterations().where(here)
 
 
 def last_iterations_query() -> Select[Any]:
@@ -64,19 +57,14 @@ def last_iterations_query() -> Select[Any]:
         .group_by(iterations.c.campaign)
         .subquery()
     )
-    return (
-        select(iterations, campaign_configs.c.config)
-        .join(
-            campaign_configs,
-            (campaign_configs.c.campaign == iterations.c.campaign)
-            & (campaign_configs.c.version == iterations.c.config_version),
-        )
-        .join(
-            last,
-            (last.c.campaign == iterations.c.campaign) & (last.c.number == iterations.c.number),
-        )
-        .order_by(iterations.c.campaign)
-    )
+    is_last = (last.c.campaign == iterations.c.campaign) & (last.c.number == iterations.c.number)
+    return _configured_iterations().join(last, is_last).order_by(iterations.c.campaign)
+
+
+def _configured_iterations() -> Select[Any]:
+    own = campaign_configs.c.campaign == iterations.c.campaign
+    then = campaign_configs.c.version == iterations.c.config_version
+    return select(iterations, campaign_configs.c.config).join(campaign_configs, own & then)
 
 
 def iteration_record(row: AnyRow) -> IterationRecord:
