@@ -22,30 +22,51 @@ from s3_fixtures import CephGateway
 DISK_MIB = 40
 
 
+class SmallDisk:
+    """A disk in memory that can be filled and made larger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self._mount(f"size={DISK_MIB}m")
+
+    def enlarge(self) -> None:
+        self._mount(f"remount,size={2 * DISK_MIB}m")
+
+    def close(self) -> None:
+        subprocess.run(["umount", str(self.folder)], check=True)
+
+    def _mount(self, options: str) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"this user cannot mount a small disk: {done.stderr.strip()}")
+
+
 @pytest.fixture
-def small_database(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[str]:
-    """Return a migrated database on a disk of its own that is nearly full."""
-    folder = tmp_path / "small disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(folder)]
-    done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"this user cannot mount a small disk: {done.stderr.strip()}")
-    (folder / "space").mkdir(mode=0o700)
-    engine = create_engine(postgres_server.url(), isolation_level="AUTOCOMMIT")
-    name = f"small_{uuid.uuid4().hex[:8]}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE TABLESPACE {name} LOCATION '{folder / 'space'}'"))
-        connection.execute(text(f"CREATE DATABASE {name} TABLESPACE {name}"))
-    upgrade(postgres_server.url(name))
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(tmp_path / "small disk")
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def small_database(small_disk: SmallDisk, tmp_path: Path) -> Iterator[str]:
+    """Return a migrated database on a small disk.
+
+    Its server is its own: a server whose checkpoint meets a full disk fails every database it has.
+    """
+    space = small_disk.folder / "space"
+    space.mkdir(mode=0o700)
+    server = PostgresServer(tmp_path / "server")
+    server.start()
     try:
-        yield postgres_server.url(name)
+        server.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+        server.execute("CREATE DATABASE small TABLESPACE small")
+        upgrade(server.url("small"))
+        yield server.url("small")
     finally:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-            connection.execute(text(f"DROP TABLESPACE {name}"))
-        engine.dispose()
-        subprocess.run(["umount", str(folder)], check=True)
+        server.close()
 
 
 def fill(url: str) -> None:
@@ -64,14 +85,6 @@ def fill(url: str) -> None:
     engine.dispose()
 
 
-def make_room(url: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP TABLE filler"))
-        connection.execute(text("CHECKPOINT"))
-    engine.dispose()
-
-
 def edit_often(lineage: Lineage) -> None:
     for n in range(2000):
         lineage.store.register_campaign("digits", {"name": "digits", "n": n, "x": "y" * 900})
@@ -83,7 +96,7 @@ def put_many(store: S3ObjectStore) -> None:
 
 
 def test_a_full_disk_at_the_database_is_named_and_nothing_acknowledged_is_lost(
-    small_database: str,
+    small_database: str, small_disk: SmallDisk
 ) -> None:
     lineage = open_lineage(small_database, Unwatched())
     try:
@@ -94,7 +107,7 @@ def test_a_full_disk_at_the_database_is_named_and_nothing_acknowledged_is_lost(
         with pytest.raises(PlatformStateError, match=r"disk of the database \S+ is full") as caught:
             edit_often(lineage)
         kept = lineage.store.campaign("digits")
-        make_room(small_database)
+        small_disk.enlarge()
         committed = lineage.store.commit_iteration(make_commit(opened))
 
         assert caught.value.reason == "database_full"
