@@ -15,6 +15,7 @@ from activesynth.lineage.lineage import Lineage, open_lineage
 from activesynth.lineage.migrate import upgrade
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server, missing_ceph_binaries, server_from_environment
+from swift_fixtures import SwiftS3, missing_swift_binaries
 
 # No test asserts a time: on a busy machine any example may take long once.
 settings.register_profile("unhurried", deadline=None)
@@ -128,3 +129,20 @@ def s3_server(request: pytest.FixtureRequest) -> S3Server:
         return given
     gateway: CephGateway = request.getfixturevalue("ceph_gateway")
     return gateway.server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Return another make of S3 server, of this session's own."""
+    absent = missing_swift_binaries()
+    if absent:
+        pytest.skip(
+            f"no second S3 server: {', '.join(absent)} not installed (Debian packages "
+            "swift-proxy, swift-account, swift-container, swift-object, memcached)"
+        )
+    swift = SwiftS3(tmp_path_factory.mktemp("swift"))
+    try:
+        swift.start()
+        yield swift.server
+    finally:
+        swift.stop()

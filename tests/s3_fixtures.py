@@ -105,7 +105,7 @@ class CephGateway:
             f"--secret-key={self.server.secret_key}",
         )
         self._spawn("radosgw", "-n", "client.rgw.a")
-        _wait_until(self._is_listening, "the gateway's port", seconds=60)
+        wait_until(self._is_listening, "the gateway's port", seconds=60)
 
     def add_user(self, name: str) -> S3Server:
         """Make a user that may do nothing yet; return the server as it signs in."""
@@ -167,7 +167,7 @@ class CephGateway:
             *("--monmap", monmap, "--keyring", mon),
         )
         self._spawn("ceph-mon", "-i", "a")
-        _wait_until(lambda: self._answers("mon", "stat"), "the monitor")
+        wait_until(lambda: self._answers("mon", "stat"), "the monitor")
 
     def _start_storage(self) -> None:
         # The daemon must be made with the id it was announced by, or it stays "booting".
@@ -177,7 +177,7 @@ class CephGateway:
         self._keyring("client.rgw.a", "mon", "allow rw", "osd", "allow rwx")
         self._run("ceph-osd", *self._config, "-i", "0", "--mkfs", "--osd-uuid", osd_id)
         self._spawn("ceph-osd", "-i", "0")
-        _wait_until(lambda: "1 up" in self._ceph("osd", "stat"), "the storage daemon")
+        wait_until(lambda: "1 up" in self._ceph("osd", "stat"), "the storage daemon")
 
     def _keyring(self, name: str, *caps: str) -> None:
         self._ceph(
@@ -222,7 +222,12 @@ def _free_ports() -> tuple[int, int]:
     raise RuntimeError("found no two neighbouring free ports on loopback")
 
 
-def _wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Return when ``is_ready`` says so.
+
+    Raises:
+        RuntimeError: It did not within the seconds.
+    """
     deadline = time.monotonic() + seconds
     while not is_ready():
         if time.monotonic() > deadline:

@@ -69,11 +69,11 @@ def make_s3(server: S3Server) -> Fresh:
     return Fresh(store, effects, raw.write, held)
 
 
-@pytest.fixture(params=["directory", "s3"])
+@pytest.fixture(params=["directory", "s3_server", "swift_server"])
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
     if request.param == "directory":
         return make_directory(tmp_path)
-    return make_s3(request.getfixturevalue("s3_server"))
+    return make_s3(request.getfixturevalue(request.param))
 
 
 def test_every_object_store_satisfies_the_port(fresh: Fresh) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from minio.error import S3Error
 
 from activesynth.domain.canonical import sha256
 from activesynth.domain.effects import Unwatched
@@ -84,7 +85,12 @@ def test_a_bucket_that_forbids_reading_is_the_operators_to_correct(s3_server: S3
         "Resource": f"arn:aws:s3:::{name}/*",
     }
     policy = {"Version": "2012-10-17", "Statement": [statement]}
-    raw.client.set_bucket_policy(name, json.dumps(policy))
+    try:
+        raw.client.set_bucket_policy(name, json.dumps(policy))
+    except S3Error as error:
+        if error.code != "NotImplemented":
+            raise
+        pytest.skip("the S3 server given knows no bucket policies")
 
     for forbidden in (lambda: store.get(digest), lambda: store.put(b"more")):
         with pytest.raises(ConfigurationError, match=r"refused the request.*AccessDenied"):
