@@ -43,7 +43,7 @@ pipeline = {kind}-server
 use = egg:swift#{kind}
 replication_server = false
 """
-# Both middlewares before the store are what Swift's manual asks for S3; slo makes multipart uploads.
+# slo makes multipart uploads, copy the copies of S3.
 _PROXY = """
 [DEFAULT]
 bind_ip = 127.0.0.1
@@ -113,8 +113,7 @@ class SwiftS3:
                 **self._names("proxy"),
             ),
         )
-        for name, port in self._ports.items():
-            wait_until(lambda port=port: _is_listening(port), f"Swift's {name}", seconds=60)
+        wait_until(self._is_up, "Swift", seconds=60)
 
     def stop(self) -> None:
         """End the processes, the proxy first."""
@@ -125,6 +124,9 @@ class SwiftS3:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _is_up(self) -> bool:
+        return all(_is_listening(port) for port in self._ports.values())
 
     def _port(self, name: str) -> str:
         return str(self._ports[name])
