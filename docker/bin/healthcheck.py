@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 API = "http://api-server:8080/api/v2/monitor/health"
+METRICS = "http://127.0.0.1:9469/metrics"
 BROKER = Path("/run/secrets/celery_broker_url")
 SECONDS = 10
 
@@ -26,6 +27,12 @@ def asked(part: str) -> str:
     return str(parts[part]["status"])
 
 
+def scraped() -> str:
+    """Return whether the numbers of this container can be read."""
+    with build_opener(ProxyHandler({})).open(METRICS, timeout=SECONDS) as answer:
+        return "healthy" if answer.status == 200 else "silent"
+
+
 def pinged() -> str:
     """Return whether the Celery worker of this container answers over the broker."""
     from socket import gethostname
@@ -39,6 +46,7 @@ def pinged() -> str:
 
 if __name__ == "__main__":
     part = sys.argv[1]
-    state = pinged() if part == "worker" else asked(part)
+    looks = {"worker": pinged, "metrics": scraped}
+    state = looks[part]() if part in looks else asked(part)
     print(state)
     sys.exit(state != "healthy")

@@ -52,7 +52,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 
 
 @pytest.mark.skipif(not has_compose(), reason="needs docker with the compose plugin")
-@pytest.mark.parametrize("profiles", ["", "gpu", "gpu,cli"])
+@pytest.mark.parametrize("profiles", ["", "gpu", "gpu,cli,metrics,events"])
 def test_compose_takes_the_file(profiles: str) -> None:
     environment = {**os.environ, "COMPOSE_PROFILES": profiles}
     done = subprocess.run(
@@ -98,16 +98,16 @@ def test_every_image_is_pinned_and_can_be_replaced(name: str) -> None:
 def test_every_service_says_whether_it_is_well(name: str) -> None:
     check = SERVICES[name].get("healthcheck", {})
 
-    assert bool(check.get("test")) is (name not in ("init", "cli", "collector"))
+    assert bool(check.get("test")) is (name not in ("init", "cli", "collector", "events"))
     for on in SERVICES[name].get("depends_on", {}).values():
         assert on["condition"] in ("service_healthy", "service_completed_successfully")
 
 
-def test_ports_are_published_on_loopback_and_only_by_the_ui() -> None:
+def test_ports_are_published_on_loopback_and_by_two_parts_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert list(published) == ["api-server"]
-    assert all(port.startswith("127.0.0.1:") for port in published["api-server"])
+    assert sorted(published) == ["api-server", "metrics"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 def test_nothing_holds_the_engine_or_a_folder_of_the_host_that_it_could_change() -> None:
@@ -119,13 +119,14 @@ def test_nothing_holds_the_engine_or_a_folder_of_the_host_that_it_could_change()
                 assert volume.endswith(":ro"), f"{name}: {volume}"
 
 
-def test_only_the_ui_is_on_a_network_that_leads_out() -> None:
+def test_only_what_is_asked_from_outside_or_sends_there_is_on_a_network_that_leads_out() -> None:
     networks = yaml.safe_load(FILE.read_text())["networks"]
 
     assert {name for name, told in networks.items() if told.get("internal")} == INTERNAL
-    assert [name for name, told in SERVICES.items() if "front" in told["networks"]] == [
-        "api-server"
-    ]
+    leading_out = [name for name, told in SERVICES.items() if "front" in told["networks"]]
+    assert leading_out == ["api-server", "metrics", "events"]
+    assert secrets_of("metrics") == {"activesynth_reader_database_url"}
+    assert secrets_of("events") == {"activesynth_database_url"}
 
 
 def test_no_password_stands_in_the_file() -> None:
@@ -169,7 +170,7 @@ def test_every_secret_is_made_by_the_script_and_by_nothing_else(tmp_path: Path) 
     again = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
 
     assert named <= set(made)
-    assert set(made) - named <= {"redis_password", "activesynth_reader_database_url"}
+    assert set(made) - named <= {"redis_password"}
     assert made == again
     assert all(text == text.strip() and text for text in made.values())
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
