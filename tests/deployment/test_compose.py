@@ -98,7 +98,7 @@ def test_every_image_is_pinned_and_can_be_replaced(name: str) -> None:
 def test_every_service_says_whether_it_is_well(name: str) -> None:
     check = SERVICES[name].get("healthcheck", {})
 
-    assert bool(check.get("test")) is (name not in ("init", "cli", "collector", "events"))
+    assert bool(check.get("test")) is (name not in ("init", "cli", "collector"))
     for on in SERVICES[name].get("depends_on", {}).values():
         assert on["condition"] in ("service_healthy", "service_completed_successfully")
 
