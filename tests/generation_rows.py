@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -45,6 +46,13 @@ def digit_data() -> tuple[GeneratorData, KMeans]:
         cluster_count=CLUSTERS,
     )
     return data, codebook
+
+
+def colour_data() -> GeneratorData:
+    """Return digits in the checkpoints' own size and colours: nothing is resized."""
+    data = digit_data()[0]
+    x = np.repeat(np.repeat(np.repeat(data.samples.x, 2, axis=1), 2, axis=2), 3, axis=3)
+    return dataclasses.replace(data, samples=dataclasses.replace(data.samples, x=x))
 
 
 def blob_data(rows: int = 240) -> GeneratorData:

@@ -14,6 +14,9 @@ from typing import Any
 import torch
 
 PIXELS = 16
+NAMES = tuple(f"digit {number}" for number in range(10))
+SMALL = {"steps": 3, "batch": 8, "calibration_rows": 8}
+"""Parameters of any of them for a quick fit."""
 
 
 def save_unet(

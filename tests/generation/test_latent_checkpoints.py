@@ -14,7 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.exchange import GeneratorData, State
+from activesynth.domain.exchange import State
 from activesynth.errors import ConfigurationError, CorruptArtifactError
 from activesynth.generation.checkpoints.checkpoint import CheckpointGenerator
 from activesynth.generation.checkpoints.clip_score import clip_score
@@ -25,11 +25,8 @@ from activesynth.generation.checkpoints.parameters import (
 )
 from activesynth.generation.checkpoints.stable_diffusion import StableDiffusionGenerator
 from activesynth.generation.scoring import seeded_noise
-from generation_rows import digit_data, request
-from tiny_checkpoints import PIXELS, save_clip, save_dit, save_stable_diffusion
-
-NAMES = tuple(f"digit {number}" for number in range(10))
-SMALL = {"steps": 3, "batch": 8, "calibration_rows": 8}
+from generation_rows import colour_data, request
+from tiny_checkpoints import NAMES, PIXELS, SMALL, save_clip, save_dit, save_stable_diffusion
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,13 +51,6 @@ def trained(folder: Path) -> State:
 def make(folder: Path, **parameters: Any) -> StableDiffusionGenerator:
     merged = SMALL | {"path": str(folder), "class_names": NAMES, "lora_rank": 2} | parameters
     return StableDiffusionGenerator(StableDiffusionParameters(**merged))
-
-
-def colour_data() -> GeneratorData:
-    """Return digits in the checkpoints' own size and colours: nothing is resized."""
-    data = digit_data()[0]
-    x = np.repeat(np.repeat(np.repeat(data.samples.x, 2, axis=1), 2, axis=2), 3, axis=3)
-    return dataclasses.replace(data, samples=dataclasses.replace(data.samples, x=x))
 
 
 def as_images(pictures: Array) -> Array:

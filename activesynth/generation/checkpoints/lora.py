@@ -93,7 +93,9 @@ def train_adapters(
 
     Rows are drawn in proportion to ``weight`` ``(n,)``; the learning rate warms up and falls to
     zero as a cosine. All random numbers come from the CPU. Accelerate places the network and, where
-    ``dtype`` is bfloat16, computes the forward pass in it while the adapters stay float32.
+    ``dtype`` is bfloat16, computes the forward pass in it while the adapters stay float32. Where
+    this is one of several processes (:mod:`together`), each draws the same batch and computes its
+    share, and gradients are averaged: the loss is that of the whole batch.
 
     Returns:
         The mean loss of each of up to 20 equal parts of the training.
@@ -117,6 +119,7 @@ def train_adapters(
     generator = torch.Generator().manual_seed(seed)
     edges = torch.from_numpy(np.cumsum(weight / weight.sum()))
     steps, losses = parameters.lora_steps, np.zeros(parameters.lora_steps)
+    share = slice(accelerator.process_index, None, accelerator.num_processes)
     try:
         for step in range(steps):
             drawn = torch.searchsorted(
@@ -127,10 +130,10 @@ def train_adapters(
                 group["lr"] = parameters.lora_learning_rate * _rate(step, steps)
             optimiser.zero_grad()
             with accelerator.autocast():
-                loss = _loss(engine, images, tokens, generator)
+                loss = _loss(engine, images, tokens, generator, share)
             accelerator.backward(loss)
             optimiser.step()
-            losses[step] = loss.item()
+            losses[step] = accelerator.reduce(loss.detach(), reduction="mean").item()
             if not math.isfinite(losses[step]):
                 raise _diverged(step, parameters)
             progress(step + 1, steps)
@@ -141,14 +144,18 @@ def train_adapters(
     return [float(part.mean()) for part in np.array_split(losses, min(HISTORY, steps))]
 
 
-def _loss(engine: Engine, images: Array, tokens: Array, generator: torch.Generator) -> Tensor:
+def _loss(
+    engine: Engine, images: Array, tokens: Array, generator: torch.Generator, share: slice
+) -> Tensor:
+    """Return the mean over a share of the batch; times and noise are drawn for all of it."""
     denoiser, process = engine.denoiser, engine.process
     device = denoiser.placement.device
     with torch.no_grad():
-        clean = denoiser.encode(to_pictures(images, denoiser.picture).to(device))
-        condition = denoiser.condition(torch.from_numpy(tokens).to(device))
-    times = torch.randint(process.times, (len(clean),), generator=generator).to(device)
-    noise = torch.randn(clean.shape, generator=generator).to(device)
+        clean = denoiser.encode(to_pictures(images[share], denoiser.picture).to(device))
+        condition = denoiser.condition(torch.from_numpy(tokens[share]).to(device))
+    times = torch.randint(process.times, (len(images),), generator=generator)[share].to(device)
+    shape = (len(images), *clean.shape[1:])
+    noise = torch.randn(shape, generator=generator)[share].to(device)
     answer = denoiser.predict(process.noised(clean, noise, times), times, condition)
     return ((answer - process.target(clean, noise, times)) ** 2).mean()
 

@@ -83,7 +83,8 @@ class StableDiffusionParameters(DiffusersParameters):
 
     With ``lora_steps`` above 0 the fit trains adapters of ``lora_rank`` on the real rows, with
     batches of ``lora_batch`` and Adam at ``lora_learning_rate``; each condition is left out of the
-    prompt with the probability ``condition_drop``, independently.
+    prompt with the probability ``condition_drop``, independently. ``lora_processes`` share each
+    batch, on a GPU each (or all on the CPU); what comes out is one process's but for rounding.
     """
 
     class_names: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -93,6 +94,7 @@ class StableDiffusionParameters(DiffusersParameters):
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 8
     lora_batch: Annotated[int, Field(ge=1, le=1024)] = 4
     lora_learning_rate: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-4
+    lora_processes: Annotated[int, Field(ge=1, le=64)] = 1
     condition_drop: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
 
     @model_validator(mode="after")
@@ -106,6 +108,15 @@ class StableDiffusionParameters(DiffusersParameters):
             raise ValueError("`prompt` knows {class}, {cluster} and {level}, without formats")
         if "class" not in names:
             raise ValueError("`prompt` needs {class}: every sample is made for a label")
+        return self
+
+    @model_validator(mode="after")
+    def _equal_shares(self) -> StableDiffusionParameters:
+        if self.lora_batch % self.lora_processes:
+            raise ValueError(
+                f"`lora_batch` {self.lora_batch} must be a multiple of `lora_processes` "
+                f"{self.lora_processes}: each takes an equal share of a batch"
+            )
         return self
 
     @property

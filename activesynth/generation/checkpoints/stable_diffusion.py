@@ -9,7 +9,7 @@ import torch
 
 from activesynth.domain.canonical import Array, derive_seed
 from activesynth.domain.exchange import GeneratorData, State
-from activesynth.domain.ports import Progress
+from activesynth.domain.ports import Progress, silent
 from activesynth.errors import ConfigurationError
 from activesynth.generation.checkpoints.denoiser import Denoiser, Placement
 from activesynth.generation.checkpoints.engine import Engine
@@ -24,6 +24,7 @@ from activesynth.generation.checkpoints.parameters import StableDiffusionParamet
 from activesynth.generation.checkpoints.part import DiffusersGenerator
 from activesynth.generation.checkpoints.prompts import prompts
 from activesynth.generation.checkpoints.text import TextToImage, load_text_to_image
+from activesynth.generation.checkpoints.together import fit_together, is_launched
 from activesynth.generation.conditions import FREE
 
 
@@ -38,6 +39,17 @@ class StableDiffusionGenerator(DiffusersGenerator[StableDiffusionParameters]):
 
     part = "stable-diffusion"
     pipelines = ("StableDiffusionPipeline",)
+
+    def fit(self, data: GeneratorData, *, seed: int, progress: Progress = silent) -> State:
+        """Fit as every checkpoint is; adapters by several processes where the parameters say so.
+
+        Raises:
+            ConfigurationError: Also if there are fewer GPUs than processes.
+            TransientError: If one of the processes died.
+        """
+        if self.parameters.lora_steps and self.parameters.lora_processes > 1 and not is_launched():
+            return fit_together(self.parameters, data, seed=seed, progress=progress)
+        return super().fit(data, seed=seed, progress=progress)
 
     def load(self, folder: Folder, placement: Placement) -> Denoiser:
         """Load UNet, VAE, text encoder and tokenizer."""
