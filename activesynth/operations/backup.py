@@ -94,7 +94,8 @@ def create(
             if vault is not None:
                 copies = _copy(reached, sizes, platform, vault, is_deep, readers)
             lost = {**reached.damaged, **copies.lost}
-            kept = sorted((d, sizes[d]) for d in reached.kinds if d not in lost)
+            apart = lost.keys() | reached.erased | reached.returned
+            kept = sorted((d, sizes[d]) for d in reached.kinds if d not in apart)
             file = write_list(partial / LIST, kept)
             total = sum(size for _, size in kept)
             backup = Backup(
@@ -193,7 +194,8 @@ def _copy(
         return len(data)
 
     copies = _Copies()
-    wanted = [digest for digest in reached.kinds if digest not in reached.damaged]
+    apart = reached.damaged.keys() | reached.erased | reached.returned
+    wanted = [digest for digest in reached.kinds if digest not in apart]
     for done, (digest, found) in enumerate(in_parallel(copy, wanted, readers), start=1):
         platform.report("backup copies", done, len(wanted))
         if isinstance(found, Damage):

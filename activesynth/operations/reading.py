@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
+import numpy as np
+
 from activesynth.config.campaign import CampaignConfig, rows_seed
+from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, Trainer
+from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError
 from activesynth.evaluation.scarcity import first_rows
+
+logger = logging.getLogger(__name__)
 
 
 def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     """Read the source, cap it to ``sampling.rows``, and let modality and trainer check the rows.
+
+    Rows that were erased for a withdrawn person, and later ones of a group that was, are left out.
 
     Raises:
         InputError: From the source, the modality or the trainer, or ``too_few_classes``.
@@ -36,4 +45,24 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
         "trainer", config.trainer.name, config.trainer.parameters
     )
     trainer.check(data.samples.x)
-    return replace(data, samples=data.samples.take(kept))
+    samples = data.samples.take(kept)
+    is_erased = withdrawn_rows(config.name, samples, platform)
+    if is_erased.any():
+        logger.warning(
+            "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
+        )
+    return replace(data, samples=samples.take(~is_erased))
+
+
+def withdrawn_rows(campaign: str, samples: SampleSet, platform: Platform) -> Array:
+    """Tell which rows of a source were erased, ``(n,)`` bool.
+
+    A sample is known everywhere, since its id comes from its content; a group's value means
+    something in the campaigns that it was erased from.
+    """
+    found: Array = np.zeros(len(samples), bool)
+    for erasure in platform.lineage.erasures():
+        found |= [erasure.knows("sample", sample) for sample in samples.ids.tolist()]
+        if campaign in erasure.campaigns:
+            found |= [erasure.knows("group", group) for group in samples.groups.tolist()]
+    return found
