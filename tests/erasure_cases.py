@@ -48,7 +48,7 @@ from toy_plane import (
 
 CLINIC = "clinic"
 EACH = 3
-ROWS, GROWN = 480, 540
+ROWS, GROWN, ALL = 480, 540, 600
 LABELS = ("left", "middle", "far")
 
 
@@ -66,10 +66,10 @@ class ClinicSource:
 
     def read(self) -> SourceData:
         generator = np.random.default_rng(12)
-        number = np.arange(GROWN)
+        number = np.arange(ALL)
         y = (number // EACH) % 3
         centres = np.array([[0.0, 0.0], [1.6, 0.0], [4.0, 3.0]])
-        x = (centres[y] + generator.normal(size=(GROWN, 2))).astype(np.float32)
+        x = (centres[y] + generator.normal(size=(ALL, 2))).astype(np.float32)
         patient = np.array([f"patient {n:04d}" for n in number // EACH])
         note = np.array([f"note on {name}" for name in patient.tolist()])
         ids = np.array([content_id(row) for row in x])
@@ -140,9 +140,9 @@ def run_clinic(platform: Platform) -> None:
     grow(platform, "2026-09-01")
 
 
-def grow(platform: Platform, date: str) -> Any:
+def grow(platform: Platform, date: str, rows: int = GROWN) -> Any:
     """Offer the grown source."""
-    source = {"name": "clinic", "parameters": {"rows": GROWN}}
+    source = {"name": "clinic", "parameters": {"rows": rows}}
     ingest(clinic_config(source=source), platform)
     return refresh(CLINIC, date, platform)
 
@@ -172,8 +172,11 @@ def by_group(group: str, **more: Any) -> Request:
     return Request(Withdrawn(group, ()), (CLINIC,), "withdrew consent", **more)
 
 
-def erase_patient(platform: Platform, group: str, **how: Any) -> Erased:
-    return erase(by_group(group), platform, is_deleting=True, **how)
+def erase_patient(
+    platform: Platform, group: str, *, with_descendants: bool = False, **how: Any
+) -> Erased:
+    request = by_group(group, with_descendants=with_descendants)
+    return erase(request, platform, is_deleting=True, **how)
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ class Traces:
 
     @classmethod
     def of(cls, group: str) -> Traces:
-        rows = ClinicSource(ClinicParameters(rows=GROWN)).read().samples
+        rows = ClinicSource(ClinicParameters(rows=ALL)).read().samples
         own = rows.take(rows.groups == group)
         vectors = PlaneTrainer().embed(State({}), own.x)
         return cls(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +15,11 @@ from activesynth.cli.session import connected, settings
 
 if TYPE_CHECKING:
     from activesynth.config.settings import Settings
+    from activesynth.domain.backups import LineageArchive
+    from activesynth.domain.erasure import Erasure
+    from activesynth.domain.platform import Platform
     from activesynth.domain.ports import ObjectStore
+    from activesynth.operations.erase import Request
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +52,10 @@ def erase(
     is_deleting: Annotated[
         bool, typer.Option("--delete", help="Do it; without this nothing is changed.")
     ] = False,
+    backup: Annotated[
+        list[Path] | None,
+        typer.Option(help="The folder of a backup to erase from as well; may be given again."),
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(help="Where to write the certificate, as JSON.")
     ] = None,
@@ -59,6 +69,7 @@ def erase(
     May be interrupted and run again. What a name is stays out of records and certificate: hashes
     are kept, by which the same person is recognised when a source still holds the samples.
     """
+    from activesynth.operations.backup_folder import find_snapshot
     from activesynth.operations.certificate import in_words
     from activesynth.operations.erase import Request
     from activesynth.operations.erase import erase as part_with
@@ -70,6 +81,8 @@ def erase(
         reason,
         with_descendants,
     )
+    for folder in backup or ():
+        find_snapshot(folder, None)
     found = settings()
     with connected(campaign, with_settings=found) as platform:
         done = part_with(
@@ -77,6 +90,10 @@ def erase(
             platform,
             is_deleting=is_deleting,
             remover=_remover(found) if is_deleting else None,
+            clean_backups=lambda known: [
+                _cleaned(folder, request, known, found, platform, readers)
+                for folder in backup or ()
+            ],
             readers=readers,
         )
     if certificate is not None:
@@ -95,6 +112,38 @@ def erase(
         )
     else:
         print("Nothing was changed; the same with --delete does it.")
+
+
+def _cleaned(
+    folder: Path,
+    request: Request,
+    known: Erasure,
+    found: Settings,
+    platform: Platform,
+    readers: int,
+) -> dict[str, Any]:
+    """Erase from one backup what ``known`` erased from the platform."""
+    from dataclasses import replace
+
+    from activesynth.cli.backups import blobs_in, opened, scratch_server
+    from activesynth.embedded.private import private_folder
+    from activesynth.operations.erase_backup import clean_backup
+
+    vault = blobs_in(folder)
+
+    @contextmanager
+    def on_scratch() -> Iterator[tuple[Platform, LineageArchive]]:
+        with scratch_server(private_folder(found.home.absolute())) as (place, address):
+            changes = {"database_url": address, "objects_url": (place / "objects").as_uri()}
+            with opened(found.model_copy(update=changes)) as both:
+                yield both
+
+    blobs = platform.lineage.erased_blobs().values()
+    gone = [blob.digest for blob in blobs if blob.erasure == known.id]
+    asked = replace(request, id=known.id, salt=known.salt)
+    return clean_backup(
+        folder, asked, on_scratch, vault, platform.objects, gone, platform.clock, readers=readers
+    )
 
 
 def _remover(found: Settings) -> ObjectStore | None:

@@ -57,6 +57,7 @@ class Request:
         with_descendants: Whether synthetic samples nearest to the person's, and the weights of
             everything that learnt from the person, go as well.
         id, salt: Of the erasure that is repeated in a backup; drawn unless given.
+        is_partial: Whether samples that are not there are no error.
     """
 
     who: Withdrawn
@@ -65,6 +66,7 @@ class Request:
     with_descendants: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
+    is_partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ def erase(
 
     Raises:
         ConfigurationError: ``unknown_group``, ``unknown_sample``, ``unknown_campaign``,
-            ``no_reason``, ``shared_samples``.
+            ``no_reason``, ``names_the_person``, ``nobody_named``,
+            ``shared_samples``.
         ConflictError: ``iteration_open``; ``blobs_held`` where work holds blobs that are to go:
             everything else is done, and the same again finishes it.
         MissingArtifactError: If a document is lost, so that what it lists is unknown.
@@ -156,7 +159,7 @@ def _check(request: Request) -> None:
     if any(name in request.reason for name in named):
         raise ConfigurationError(
             "the reason names the person, and it stays on record; write it without the name.",
-            reason="no_reason",
+            reason="names_the_person",
             field="reason",
         )
 
@@ -192,7 +195,7 @@ def _refuse_unknown_samples(request: Request, person: Person, platform: Platform
     missing = sorted(set(request.who.samples) - person.ids)
     erased = platform.lineage.erasures()
     missing = [s for s in missing if not any(e.knows("sample", s) for e in erased)]
-    if missing:
+    if missing and not request.is_partial:
         raise ConfigurationError(
             f"{len(missing)} of the samples are in none of {', '.join(request.campaigns)}, the "
             f"first is {missing[0]}; nothing was changed.",
