@@ -59,6 +59,12 @@ def erase(
     certificate: Annotated[
         Path | None, typer.Option(help="Where to write the certificate, as JSON.")
     ] = None,
+    lease_days: Annotated[
+        float,
+        typer.Option(
+            min=1, max=365, help="When a process that holds blobs and takes no more counts as dead."
+        ),
+    ] = 7.0,
     readers: Annotated[
         int, typer.Option(min=1, max=32, help="How many blobs are removed at once.")
     ] = 4,
@@ -69,6 +75,8 @@ def erase(
     May be interrupted and run again. What a name is stays out of records and certificate: hashes
     are kept, by which the same person is recognised when a source still holds the samples.
     """
+    from datetime import timedelta
+
     from activesynth.operations.backup_folder import find_snapshot
     from activesynth.operations.certificate import in_words
     from activesynth.operations.erase import Request
@@ -94,6 +102,7 @@ def erase(
                 _cleaned(folder, request, known, found, platform, readers)
                 for folder in backup or ()
             ],
+            lease_limit=timedelta(days=lease_days),
             readers=readers,
         )
     if certificate is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from activesynth.domain.records import VersionRow
@@ -160,8 +160,13 @@ class ErasureStore(Protocol):
         """
         ...
 
-    def condemn_erased(self, digests: Collection[str], collector: str) -> list[str]:
-        """Allow ``collector`` to remove erased blobs now; return those that nobody holds."""
+    def condemn_erased(
+        self, digests: Collection[str], collector: str, limit: timedelta
+    ) -> list[str]:
+        """Allow ``collector`` to remove erased blobs now; return those that nobody holds.
+
+        Holders who took no lease within ``limit`` are dead, and hold nothing.
+        """
         ...
 
     def note_removed(self, digests: Collection[str], collector: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -29,6 +30,7 @@ from activesynth.lineage.erasure_schema import (
 from activesynth.lineage.failures import AlreadyWrittenError, OutcomeUnknownError
 from activesynth.lineage.leases import alone
 from activesynth.lineage.locks import lock_campaign
+from activesynth.lineage.quarantine import dead_holders
 from activesynth.lineage.schema import blob_leases, blob_quarantine, campaigns
 
 _BATCH = 1000
@@ -183,14 +185,19 @@ class ErasureRows:
             if all(known.id != commit.id for known in self.erasures()):
                 raise
 
-    def condemn_erased(self, digests: Collection[str], collector: str) -> list[str]:
+    def condemn_erased(
+        self, digests: Collection[str], collector: str, limit: timedelta
+    ) -> list[str]:
         """Allow ``collector`` to remove erased blobs; return those that nobody holds."""
         wanted = sorted(digests)
         with self._database.writing(f"condemn:{collector}") as connection:
             alone(connection)
             held = set(
                 connection.execute(
-                    select(blob_leases.c.digest).where(blob_leases.c.digest.in_(wanted))
+                    select(blob_leases.c.digest).where(
+                        blob_leases.c.digest.in_(wanted),
+                        blob_leases.c.holder.not_in(dead_holders(limit)),
+                    )
                 ).scalars()
             )
             free = [digest for digest in wanted if digest not in held]

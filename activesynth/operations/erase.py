@@ -16,6 +16,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import ConfigurationError, ConflictError
 from activesynth.operations.certificate import draft
+from activesynth.operations.collect import LEASE_LIMIT
 from activesynth.operations.erase_plan import (
     ErasePlan,
     Survey,
@@ -87,6 +89,7 @@ def erase(
     remover: ObjectStore | None = None,
     clean_backups: Backups | None = None,
     removes_blobs: bool = True,
+    lease_limit: timedelta = LEASE_LIMIT,
     readers: int = READERS,
 ) -> Erased:
     """Erase a person from campaigns, or tell what that would do.
@@ -98,6 +101,7 @@ def erase(
         remover: The store with keys that may delete; that of the platform unless given.
         clean_backups: Called between the transaction and the removal.
         removes_blobs: False where the bytes of several snapshots are removed together.
+        lease_limit: After how long without a new lease a holder of blobs counts as dead.
         readers: How many blobs are removed at once.
 
     Raises:
@@ -135,7 +139,7 @@ def erase(
         before = [told for told in certificate["backups"] if told["folder"] not in folders]
         certificate["backups"] = [*before, *done]
     if removes_blobs:
-        _remove(known, platform, remover or platform.objects, readers)
+        _remove(known, platform, remover or platform.objects, lease_limit, readers)
         certificate["verified"] = _verified(known, certificate, platform)
     platform.lineage.finish_erasure(known.id, certificate)
     return Erased(known.id, certificate, True, resumed)
@@ -271,7 +275,13 @@ def _commit(request: Request, made: ErasePlan, certificate: dict[str, Any]) -> E
     )
 
 
-def _remove(erasure: Erasure, platform: Platform, remover: ObjectStore, readers: int) -> None:
+def _remove(
+    erasure: Erasure,
+    platform: Platform,
+    remover: ObjectStore,
+    lease_limit: timedelta,
+    readers: int,
+) -> None:
     """Remove the erasure's blobs that nobody holds.
 
     Raises:
@@ -284,7 +294,7 @@ def _remove(erasure: Erasure, platform: Platform, remover: ObjectStore, readers:
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
         before = platform.clock.now() + REMOVAL
-        free = platform.lineage.condemn_erased(batch, collector)
+        free = platform.lineage.condemn_erased(batch, collector, lease_limit)
         for _ in in_parallel(partial(remover.delete, before=before), free, readers):
             pass
         platform.lineage.note_removed(free, collector)
@@ -293,8 +303,8 @@ def _remove(erasure: Erasure, platform: Platform, remover: ObjectStore, readers:
     if held:
         raise ConflictError(
             f"{held} blobs that are to go are held by work that reads or writes now; the records "
-            "and all other blobs are done. Run the same again when it has ended (holders that died "
-            "are dropped by `activesynth gc --delete` after --lease-days).",
+            "and all other blobs are done. Run the same again when it has ended; who died counts "
+            "as dead after --lease-days.",
             reason="blobs_held",
             field="campaign",
         )

@@ -17,7 +17,7 @@ from activesynth.domain.ports import ObjectStore
 from activesynth.domain.records import CampaignRecord, VersionRow
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.operations.person import Person, decoded, is_readable
+from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable
 
 MAX_TRACES = 2000
 """Rows of the person that are looked for byte by byte in weights."""
@@ -147,15 +147,20 @@ def standing(digest: str, erased: Mapping[str, ErasedBlob]) -> str | None:
 def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -> list[bytes]:
     """Fill in the person's ids and those of copies; return some rows of the person as bytes."""
     traces: dict[str, bytes] = {}
+    others: set[str] = {""}
     for one in surveys:
         for digest, rows in _rows(_real(one), platform, "find"):
             is_own = person.asked.owns(rows)
             one.people[digest] = set(rows.ids[is_own].tolist())
             person.ids |= one.people[digest]
+            groups = rows.columns.get(SOURCE_GROUP, rows.groups)
+            person.groups |= set(groups[is_own].tolist())
+            others |= set(groups[~is_own].tolist()) if SOURCE_GROUP in rows.columns else set()
             for row in np.flatnonzero(is_own).tolist() if rows.x.size else ():
                 data = np.ascontiguousarray(rows.x[row]).tobytes()
                 if len(data) >= _MIN_TRACE_BYTES and len(traces) < MAX_TRACES:
                     traces[str(rows.ids[row])] = data
+    person.groups -= others
     if not person.ids:
         return []
     for one in surveys:

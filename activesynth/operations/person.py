@@ -54,6 +54,7 @@ class Person:
         asked: Who withdrew.
         salt: Of this erasure; names that have to stay are replaced by a salted hash.
         ids: Ids of the person's real samples.
+        groups: Names of groups of which no row is left.
         copies: Ids of transformed copies of them.
         children: Ids of synthetic samples that are removed with them; empty unless asked for.
     """
@@ -61,6 +62,7 @@ class Person:
     asked: Withdrawn
     salt: str
     ids: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
 
@@ -114,7 +116,7 @@ class Person:
         return _mentions(document, gone)
 
     def _renamed(self, groups: Array) -> Array:
-        names = self.ids | ({self.asked.group} - {None, ""})
+        names = self.ids | self.groups
         found = [name for name in np.unique(groups).tolist() if name in names]
         for name in found:
             other = f"erased-{name_hash(self.salt, 'group', name)[:16]}"
