@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ SOURCE_GROUP = "source_group"
 ANCESTORS = ("parents", "anchor")
 """Columns that name the real sample which a synthetic one was made from."""
 _INVENTED = "synthetic:"
+_SEPARATORS = re.compile(r"[/\\\\]")
 _NPZ = b"PK\x03\x04"
 
 
@@ -42,6 +44,9 @@ class Withdrawn:
         """
         if self.group is None:
             return np.isin(rows.ids, self.samples)
+        if "detail" in rows.columns:  # refused items have a name and no group
+            names = rows.columns["name"].tolist()
+            return np.array([self.group in path_parts(name) for name in names], bool)
         groups = rows.columns.get(SOURCE_GROUP, rows.groups)
         return np.asarray(groups == self.group)
 
@@ -123,6 +128,11 @@ class Person:
             width = max(len(other), groups.dtype.itemsize // 4)
             groups = np.where(groups == name, other, groups.astype(f"<U{width}"))
         return groups
+
+
+def path_parts(name: str) -> list[str]:
+    """Return the folders and the file that the name of an item in a source is made of."""
+    return _SEPARATORS.split(name)
 
 
 def decoded(data: bytes) -> SampleSet | None:

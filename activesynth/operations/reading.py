@@ -15,6 +15,7 @@ from activesynth.domain.ports import DatasetSource, Modality, Trainer
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError
 from activesynth.evaluation.scarcity import first_rows
+from activesynth.operations.person import path_parts
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,21 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     )
     trainer.check(data.samples.x)
     samples = data.samples.take(kept)
+    refused = tuple(
+        item for item in data.refused if not is_withdrawn(config.name, item.name, platform)
+    )
     is_erased = withdrawn_rows(config.name, samples, platform)
     if is_erased.any():
         logger.warning(
             "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
         )
-    return replace(data, samples=samples.take(~is_erased))
+    return replace(data, samples=samples.take(~is_erased), refused=refused)
+
+
+def is_withdrawn(campaign: str, name: str, platform: Platform) -> bool:
+    """Tell whether the name of an item in the source holds the group of a withdrawn person."""
+    erasures = platform.lineage.erasures(campaign)
+    return any(erasure.knows("group", part) for erasure in erasures for part in path_parts(name))
 
 
 def withdrawn_rows(campaign: str, samples: SampleSet, platform: Platform) -> Array:

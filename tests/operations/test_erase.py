@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from activesynth.cli import main
+from activesynth.config.object_roles import ObjectRoles
 from activesynth.domain.documents import DatasetManifest
+from activesynth.domain.effects import Unwatched
 from activesynth.domain.erasure import Erasure, name_hash
 from activesynth.domain.platform import Platform
 from activesynth.domain.samples import SampleSet
@@ -31,6 +36,9 @@ from activesynth.operations.ingest import ingest
 from activesynth.operations.person import Person, Withdrawn
 from activesynth.steps.begin import begin
 from activesynth.steps.loop import run
+from activesynth.storage.erased import ErasureAwareStore
+from activesynth.storage.roles import prepare
+from activesynth.storage.s3 import Bucket, S3ObjectStore
 from backup_cases import all_rows, bring_back, elsewhere, vault_in
 from collection_race import NO_TIME
 from erasure_cases import (
@@ -39,6 +47,7 @@ from erasure_cases import (
     GROWN,
     ClinicParameters,
     ClinicSource,
+    Traces,
     by_group,
     change,
     clinic_config,
@@ -52,10 +61,23 @@ from erasure_cases import (
     traces_left,
 )
 from platform_fixtures import PostgresServer
+from s3_fixtures import CephGateway, S3Server
 
-STRIDE = 3
-"""How many effects lie between two kills."""
+STRIDE = int(os.environ.get("ACTIVESYNTH_TEST_STRIDE", "17"))
+"""How many effects lie between two kills; 1 kills at every one."""
 SPLITS = ("train", "pool", "guide", "judge", "gate", "test")
+
+
+def bucket_of(server: S3Server, name: str) -> Bucket:
+    return Bucket(
+        endpoint=server.endpoint,
+        name=name,
+        prefix="team",
+        access_key=server.access_key,
+        secret_key=server.secret_key,
+        secure=server.secure,
+        attempts=2,
+    )
 
 
 @dataclass(frozen=True)
@@ -343,7 +365,7 @@ def test_an_erasure_killed_at_any_effect_is_finished_by_the_next(
         assert clinic.left_of(group) == [], number
         assert fsck(clinic.platform).is_clean, number
         number += STRIDE
-    assert deaths > 5
+    assert deaths * STRIDE > 30
     run(clinic.platform, conf={"campaign": CLINIC, "iterations": 1})
 
 
@@ -393,6 +415,21 @@ def test_a_patient_goes_from_backups_that_are_named_and_restores_do_not_bring_ba
             run(parts, conf={"campaign": CLINIC, "iterations": 1})
 
 
+def test_a_refused_file_of_the_person_is_known_by_its_folder() -> None:
+    rows = SampleSet(
+        np.array(["refused:1", "refused:2"]),
+        np.zeros((2, 0), np.uint8),
+        np.full(2, -1),
+        np.array(["", ""]),
+        {"name": np.array(["x/p1/a.png", "x/p11/a.png"]), "detail": np.array(["d", "d"])},
+    )
+
+    clean = Person(Withdrawn("p1", ()), "salt").cleaned(rows)
+
+    assert clean is not None
+    assert clean.ids.tolist() == ["refused:2"]
+
+
 def test_names_that_near_duplicates_gave_to_others_are_renamed() -> None:
     rows = SampleSet(
         np.array(["a", "b", "c"]),
@@ -410,3 +447,72 @@ def test_names_that_near_duplicates_gave_to_others_are_renamed() -> None:
     assert clean.groups[0].startswith("erased-")
     assert clean.groups[1] == "p2"
     assert person.cleaned(rows.take([2])) is None
+
+
+def test_a_patient_goes_from_a_bucket_by_the_keys_that_may_delete_and_by_no_other(
+    clinic: Clinic, ceph_gateway: CephGateway
+) -> None:
+    """Workers write what takes the place of blobs, and the collector removes them."""
+    bucket = bucket_of(ceph_gateway.server, f"erase-{uuid.uuid4().hex[:8]}")
+    prepare(bucket, ObjectRoles(users="policy"))
+    worker, collector = (
+        S3ObjectStore(
+            replace(bucket, access_key=keys.access_key, secret_key=keys.secret_key), Unwatched()
+        )
+        for keys in (ceph_gateway.add_user("worker"), ceph_gateway.add_user("collector"))
+    )
+    for digest in clinic.platform.objects.digests():
+        worker.put(clinic.platform.objects.get(digest))
+    store = ErasureAwareStore(worker, clinic.platform.lineage.erased_blob)
+    platform = replace(clinic.platform, objects=store)
+    group = patients_in(platform, "train")[0]
+    with pytest.raises(ConfigurationError, match="only the collector's keys may"):
+        erase_patient(platform, group)
+    between = fsck(platform)
+    done = erase_patient(platform, group, remover=collector)
+
+    assert between.losses == ()
+    assert between.returned
+    assert done.is_resumed
+    traces = Traces.of(group)
+    assert not [d for d in worker.digests() if traces.found_in(worker.get(d))]
+    assert fsck(platform).is_clean
+
+
+def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_certificate(
+    clinic: Clinic,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ACTIVESYNTH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ACTIVESYNTH_DATABASE_URL", clinic.url)
+    monkeypatch.setenv("ACTIVESYNTH_OBJECTS_URL", (clinic.folder / "objects").as_uri())
+    group = patients_in(clinic.platform, "train")[0]
+    backup, certificate = tmp_path / "backup", tmp_path / "certificate.json"
+    assert main(["backup", "create", str(backup), "--blobs"]) == 0
+    words = ["erase", CLINIC, "--group", group, "--reason", "consent withdrawn"]
+    words += ["--backup", str(backup), "--certificate", str(certificate)]
+    capsys.readouterr()
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert main([*words, "--delete"]) == 0
+    done = capsys.readouterr().out
+    assert main([*words, "--delete"]) == 0
+    again = capsys.readouterr().out
+
+    assert "would be erased: 3 samples" in told
+    assert "Nothing was changed; the same with --delete does it." in told
+    assert "\nerased: 3 samples" in f"\n{done}"
+    assert "backup cleaned: backup" in done
+    assert "is done and on record, as before." in again
+    written = json.loads(certificate.read_text())
+    assert written["backups"][0]["snapshots"] == 1
+    assert group not in done + certificate.read_text()
+    assert traces_left(group, clinic.url, clinic.folder, backup) == []
+    assert main(["fsck"]) == 0
+    assert "erased on purpose" in capsys.readouterr().out
+    assert main(["backup", "drill", str(backup)]) == 0
+    assert main(["erase", CLINIC, "--group", "nobody", "--reason", "x"]) == 2
+    assert main(["erase", CLINIC, "--group", group]) == 2
+    assert "Missing option '--reason'" in capsys.readouterr().err
