@@ -215,6 +215,22 @@ def traces_left(group: str, url: str, *folders: Path) -> list[str]:
     return found
 
 
+def misplaced(platform: Platform, url: str) -> list[str]:
+    """Return the samples on record that do not lie in the row of the shard that is named."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        query = 'SELECT id, shard, "row" FROM activesynth.samples ORDER BY shard'
+        rows = connection.execute(text(query)).all()
+    engine.dispose()
+    shards: dict[str, list[str]] = {}
+    for _, shard, _ in rows:
+        if shard not in shards:
+            there = platform.objects.has(shard)
+            data = platform.objects.get(shard) if there else b""
+            shards[shard] = SampleSet.decode(data).ids.tolist() if there else []
+    return [s for s, shard, row in rows if shards[shard][row : row + 1] != [s]]
+
+
 def change(url: str, statement: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:

@@ -120,6 +120,8 @@ def erase(
             + (", as before." if done.is_resumed else ".")
         )
     else:
+        for folder in backup or ():
+            print(f"backup {folder}: each of its snapshots would be looked through")
         print("Nothing was changed; the same with --delete does it.")
 
 

@@ -107,7 +107,7 @@ def erase(
     Raises:
         ConfigurationError: ``unknown_group``, ``unknown_sample``, ``unknown_campaign``,
             ``no_reason``, ``names_the_person``, ``nobody_named``,
-            ``shared_samples``.
+            ``shared_samples``, ``erased_before``.
         ConflictError: ``iteration_open``; ``blobs_held`` where work holds blobs that are to go:
             everything else is done, and the same again finishes it.
         MissingArtifactError: If a document is lost, so that what it lists is unknown.
@@ -121,6 +121,8 @@ def erase(
     if not person.ids and known is None:
         raise _unknown(request)
     resumed = known is not None and not person.ids
+    if resumed and known is not None:
+        _refuse_more(request, known)
     if known is None or person.ids:
         _refuse_unknown_samples(request, person, platform)
         made, certificate = _prepared(request, surveys, person, traces, platform, is_deleting)
@@ -176,6 +178,17 @@ def _known(request: Request, platform: Platform) -> Erasure | None:
         if is_same and all(erasure.knows(*name) for name in names):
             return erasure
     return None
+
+
+def _refuse_more(request: Request, known: Erasure) -> None:
+    if request.with_descendants and not known.certificate["with_descendants"]:
+        raise ConfigurationError(
+            f"erasure {known.id} is on record without --descendants, and what was made from the "
+            "person can no longer be told from the rest; its certificate names what remained. "
+            "Leave --descendants out to finish it.",
+            reason="erased_before",
+            field="descendants",
+        )
 
 
 def _unknown(request: Request) -> ConfigurationError:

@@ -273,10 +273,19 @@ def _change(one: Survey, made: ErasePlan, objects: ObjectStore) -> CampaignErasu
 
 
 def _learnt(one: Survey, made: ErasePlan) -> set[str]:
-    """Return the cards of models that nobody can go on from: trained on what goes."""
-    return set(trained_on_person(one)) | {
-        card for tensors, card in one.weights.items() if tensors in made.going
-    }
+    """Return the cards of models that nobody can go on from.
+
+    They were trained on what goes, or on shards that are written anew: whose rows are predicted out
+    of fold is known by their order in there.
+    """
+    found = set(trained_on_person(one))
+    found |= {card for tensors, card in one.weights.items() if tensors in made.going}
+    for card, trained_on in one.trained_on.items():
+        manifest = one.manifests.get(trained_on)
+        refs = () if manifest is None else manifest.splits["train"]
+        if any(ref.blob in made.going or ref.blob in one.standing for ref in refs):
+            found.add(card)
+    return found
 
 
 def trained_on_person(one: Survey) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from activesynth.config.campaign import CampaignConfig, rows_seed
 from activesynth.domain.canonical import Array
+from activesynth.domain.erasure import Erasure
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, Trainer
@@ -47,10 +49,10 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     )
     trainer.check(data.samples.x)
     samples = data.samples.take(kept)
-    refused = tuple(
-        item for item in data.refused if not is_withdrawn(config.name, item.name, platform)
-    )
-    is_erased = withdrawn_rows(config.name, samples, platform)
+    erasures = platform.lineage.erasures()
+    own = [erasure for erasure in erasures if config.name in erasure.campaigns]
+    refused = tuple(item for item in data.refused if not _names_withdrawn(item.name, own))
+    is_erased = _withdrawn_rows(samples, erasures, own)
     if is_erased.any():
         logger.warning(
             "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
@@ -58,21 +60,22 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     return replace(data, samples=samples.take(~is_erased), refused=refused)
 
 
-def is_withdrawn(campaign: str, name: str, platform: Platform) -> bool:
+def _names_withdrawn(name: str, own: Sequence[Erasure]) -> bool:
     """Tell whether the name of an item in the source holds the group of a withdrawn person."""
-    erasures = platform.lineage.erasures(campaign)
-    return any(erasure.knows("group", part) for erasure in erasures for part in path_parts(name))
+    return any(erasure.knows("group", part) for erasure in own for part in path_parts(name))
 
 
-def withdrawn_rows(campaign: str, samples: SampleSet, platform: Platform) -> Array:
+def _withdrawn_rows(
+    samples: SampleSet, erasures: Sequence[Erasure], own: Sequence[Erasure]
+) -> Array:
     """Tell which rows of a source were erased, ``(n,)`` bool.
 
     A sample is known everywhere, since its id comes from its content; a group's value means
-    something in the campaigns that it was erased from.
+    something in the campaigns that it was erased from, to which ``own`` belong.
     """
     found: Array = np.zeros(len(samples), bool)
-    for erasure in platform.lineage.erasures():
+    for erasure in erasures:
         found |= [erasure.knows("sample", sample) for sample in samples.ids.tolist()]
-        if campaign in erasure.campaigns:
-            found |= [erasure.knows("group", group) for group in samples.groups.tolist()]
+    for erasure in own:
+        found |= [erasure.knows("group", group) for group in samples.groups.tolist()]
     return found

@@ -17,6 +17,7 @@ import pytest
 
 from activesynth.cli import main
 from activesynth.config.object_roles import ObjectRoles
+from activesynth.domain.canonical import sha256
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.effects import Unwatched
 from activesynth.domain.erasure import Erasure, name_hash
@@ -55,6 +56,7 @@ from erasure_cases import (
     erase_patient,
     grow,
     killed,
+    misplaced,
     patients_in,
     rows_by_place,
     run_clinic,
@@ -156,6 +158,7 @@ def test_nothing_is_left_of_patients_of_every_split_and_all_others_stay(clinic: 
         assert done.certificate["erased"]["samples"] >= len(own)
         assert platform.reader.ancestry(str(platform.lineage.campaign(CLINIC).head))
         assert platform.lineage.campaign(CLINIC).head != old.head
+        assert misplaced(platform, clinic.url) == [], split
         report = fsck(platform)
         assert report.is_clean, (split, report)
         assert report.erased
@@ -204,6 +207,7 @@ def test_the_certificate_names_nobody_and_is_checked_by_who_asks(clinic: Clinic)
 
     asked = certificate["asked"]
     assert asked["hashes"] == [name_hash(asked["salt"], "group", group)]
+    assert asked["hashes"] == [sha256(f"{asked['salt']}|group|{group}".encode())]  # as documented
     assert group not in json.dumps(certificate)
     what = {entry["what"] for entry in certificate["remains"]}
     assert {"encoder", "generator", "model", "iteration", "codebook"} <= what
@@ -500,6 +504,8 @@ def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_cert
     done = capsys.readouterr().out
     assert main([*words, "--delete"]) == 0
     again = capsys.readouterr().out
+    assert main([*words, "--delete", "--descendants"]) == 2
+    assert "error [erased_before]" in capsys.readouterr().err
 
     assert "would be erased: 3 samples" in told
     assert "Nothing was changed; the same with --delete does it." in told
