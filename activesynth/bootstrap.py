@@ -26,6 +26,7 @@ from activesynth.nn.device_choice import fix_device, present_device
 from activesynth.nn.numerics import fix_threads, numerics_profile
 from activesynth.operations.event_transport import open_sink
 from activesynth.perturbations.registry import CORRUPTIONS
+from activesynth.storage.erased import ErasureAwareStore
 from activesynth.storage.opening import open_store
 from activesynth.targeting.registry import STRATEGIES
 
@@ -102,7 +103,10 @@ def _opened(settings: Settings, report: Report, watch: Effects) -> Iterator[Plat
     fix_device(settings.device)
     with closing(open_lineage(settings.database_url.get_secret_value(), watch)) as lineage:
         yield Platform(
-            objects=open_store(settings, watch, lambda digest: lineage.store.hold([digest])),
+            objects=ErasureAwareStore(
+                open_store(settings, watch, lambda digest: lineage.store.hold([digest])),
+                lineage.store.erased_blob,
+            ),
             lineage=lineage.store,
             queue=lineage.queue,
             reader=lineage.reader,

@@ -16,6 +16,7 @@ from activesynth.datasets.registry import SOURCES
 from activesynth.domain.canonical import Array
 from activesynth.domain.collection import StoredBlob
 from activesynth.domain.effects import Effects, Unwatched
+from activesynth.domain.erasure import Erasure
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import (
     AnnotationQueue,
@@ -89,6 +90,9 @@ class MemoryLineage:
             old = replace(old, config=dict(config), config_version=old.config_version + 1)
         self.records[name] = old
         return old
+
+    def erasures(self, campaign: str | None = None) -> list[Erasure]:
+        return []
 
     def campaign(self, name: str) -> CampaignRecord:
         if name not in self.records:

@@ -15,6 +15,7 @@ from activesynth.cli import (
     demo,
     diagnosis,
     doctor,
+    erasure,
     experiments,
     exports,
     generators,
@@ -44,7 +45,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies, doctor, metrics, collection),
+        *(diagnosis, checks, copies, doctor, metrics, collection, erasure),
     ):
         room.register(app)
     for name, group in (

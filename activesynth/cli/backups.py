@@ -67,8 +67,8 @@ def create(
     found = with_database(settings())
     assert found.database_url is not None
     check_tables(found.database_url.get_secret_value())
-    with _opened(found) as (platform, archive):
-        vault = _blobs_in(folder) if with_blobs else None
+    with opened(found) as (platform, archive):
+        vault = blobs_in(folder) if with_blobs else None
         made = save(folder, platform, archive, vault, is_deep=is_deep, readers=readers)
     if as_json:
         print_json(asdict(made))
@@ -101,12 +101,12 @@ def restore(
     """
     from activesynth.operations.restore import restore as bring_back
 
-    with _opened(with_database(settings())) as (platform, archive):
+    with opened(with_database(settings())) as (platform, archive):
         done = bring_back(
             folder,
             platform,
             archive,
-            _blobs_in(folder),
+            blobs_in(folder),
             snapshot=snapshot,
             is_deep=is_deep,
             readers=readers,
@@ -136,12 +136,12 @@ def drill(
     chosen = find_snapshot(folder, snapshot)
     has_blobs = read_backup(chosen).blobs.are_copied
     found = settings()
-    with _scratch(private_folder((scratch or found.home).absolute())) as (place, address):
+    with scratch_server(private_folder((scratch or found.home).absolute())) as (place, address):
         changes: dict[str, Any] = {"database_url": address}
         if has_blobs:
             changes["objects_url"] = (place / "objects").as_uri()
-        vault = _blobs_in(folder if has_blobs else place / "no-blobs")
-        with _opened(found.model_copy(update=changes)) as (platform, archive):
+        vault = blobs_in(folder if has_blobs else place / "no-blobs")
+        with opened(found.model_copy(update=changes)) as (platform, archive):
             done = bring_back(
                 folder, platform, archive, vault, snapshot=chosen.name, readers=readers
             )
@@ -151,7 +151,7 @@ def drill(
 
 
 @contextmanager
-def _opened(found: Settings) -> Iterator[tuple[Platform, LineageArchive]]:
+def opened(found: Settings) -> Iterator[tuple[Platform, LineageArchive]]:
     """Open the platform and the archive of one database, which need not have tables yet."""
     from activesynth.bootstrap import open_platform
     from activesynth.lineage.archive import PostgresArchive
@@ -162,7 +162,7 @@ def _opened(found: Settings) -> Iterator[tuple[Platform, LineageArchive]]:
         yield platform, archive
 
 
-def _blobs_in(folder: Path) -> ObjectStore:
+def blobs_in(folder: Path) -> ObjectStore:
     """Return the blobs of a backup as a store: they lie as those of a folder store do."""
     from activesynth.domain.effects import Unwatched
     from activesynth.storage.directory import DirectoryObjectStore
@@ -171,7 +171,7 @@ def _blobs_in(folder: Path) -> ObjectStore:
 
 
 @contextmanager
-def _scratch(parent: Path) -> Iterator[tuple[Path, Any]]:
+def scratch_server(parent: Path) -> Iterator[tuple[Path, Any]]:
     """Give a folder and the address of a PostgreSQL that runs in it; remove both at the end."""
     from pydantic import SecretStr
 

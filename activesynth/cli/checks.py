@@ -9,7 +9,12 @@ import typer
 
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.session import connected
-from activesynth.errors import ActiveSynthError, CorruptArtifactError, MissingArtifactError
+from activesynth.errors import (
+    ActiveSynthError,
+    ConflictError,
+    CorruptArtifactError,
+    MissingArtifactError,
+)
 
 if TYPE_CHECKING:
     from activesynth.operations.fsck import FsckReport
@@ -64,6 +69,12 @@ def failure_of(report: FsckReport) -> ActiveSynthError | None:
     """Return the error the command ends with, or None where all is well."""
     if report.is_clean:
         return None
+    if report.returned and not report.losses and not report.broken:
+        return ConflictError(
+            f"{len(report.returned)} blobs that were erased for a withdrawn person lie in the "
+            "store; run `activesynth erase` again as it was run, and look where they came from.",
+            reason="erased_blobs_there",
+        )
     summary = (
         f"{len(report.losses)} of {report.blobs} blobs are not in the store as recorded, and "
         f"{len(report.broken)} rows point at nothing; docs/how-to/check-and-repair.md says what "
@@ -88,6 +99,8 @@ def print_report(report: FsckReport) -> None:
         f"{report.blobs} blobs, {report.bytes / 1e6:.1f} MB ({looked}): {len(report.losses)} lost, "
         f"{len(report.broken)} broken rows"
         + ("" if report.orphans is None else f", {report.orphans} orphans")
+        + (f", {report.erased} erased on purpose" if report.erased else "")
+        + (f", {len(report.returned)} erased and there" if report.returned else "")
         + "."
     )
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.collection import CollectionStore, StoredBlob
+from activesynth.domain.erasure import ErasureStore
 from activesynth.domain.exchange import (
     AnnotationTask,
     ArmContext,
@@ -284,7 +285,7 @@ class ObjectStore(Protocol):
         """
 
 
-class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, Protocol):
+class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, ErasureStore, Protocol):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server

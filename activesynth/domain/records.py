@@ -209,7 +209,7 @@ class VersionRow:
 
     digest: str
     parent: str | None
-    origin: Literal["root", "promoted", "labels_only", "refresh"]
+    origin: Literal["root", "promoted", "labels_only", "refresh", "erased"]
     rows: Mapping[str, int]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, select
 
 from activesynth.domain.effects import Unwatched
-from activesynth.lineage import schema
+from activesynth.lineage import erasure_schema, schema
 from activesynth.lineage.columns import VOLATILE, metadata
 from activesynth.lineage.engine import Database, make_engine
 
@@ -27,6 +27,10 @@ _BESIDE = {
     schema.experiment_scores.name,
     schema.blob_quarantine.name,
     schema.blob_leases.name,
+    erasure_schema.erasures.name,
+    erasure_schema.erased_names.name,
+    erasure_schema.erased_blobs.name,
+    erasure_schema.erased_manifests.name,
 }
 """Tables of what lies beside campaigns: none of their rows says what a campaign did."""
 

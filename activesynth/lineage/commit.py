@@ -38,9 +38,9 @@ def commit_version(
             row = lock_campaign(connection, campaign)
             if row.head == version.digest:
                 return False
-            _refuse_active_iteration(connection, campaign)
-            _compare_head(row, expected_head)
-            _insert_version(connection, row, version, None)
+            refuse_active_iteration(connection, campaign)
+            compare_head(row, expected_head)
+            insert_version(connection, row, version, None)
             merge_bundle(connection, staged)
             _move_head(connection, campaign, expected_head, {"head": version.digest})
             return True
@@ -66,9 +66,9 @@ def commit_iteration(database: Database, commit: IterationCommit) -> bool:
             if row.state == "committed":
                 return _settle(row, commit, digest)
             check_fence(row, ref)
-            _compare_head(campaign, commit.parent)
+            compare_head(campaign, commit.parent)
             if commit.bundle.version is not None:
-                _insert_version(connection, campaign, commit.bundle.version, ref.number)
+                insert_version(connection, campaign, commit.bundle.version, ref.number)
             merge_bundle(connection, staged)
             _close(connection, commit, digest)
             return True
@@ -145,7 +145,12 @@ def _has_version(database: Database, campaign: str, digest: str) -> bool:
         return connection.execute(query).first() is not None
 
 
-def _refuse_active_iteration(connection: Connection, campaign: str) -> None:
+def refuse_active_iteration(connection: Connection, campaign: str) -> None:
+    """Refuse a version beside an iteration that is open.
+
+    Raises:
+        ConflictError: Naming it.
+    """
     query = select(iterations).where(
         iterations.c.campaign == campaign, iterations.c.state.in_(("open", "waiting"))
     )
@@ -157,7 +162,12 @@ def _refuse_active_iteration(connection: Connection, campaign: str) -> None:
         )
 
 
-def _compare_head(campaign: AnyRow, expected: str | None) -> None:
+def compare_head(campaign: AnyRow, expected: str | None) -> None:
+    """Refuse to go on from a head that is no more.
+
+    Raises:
+        ConflictError: Naming both.
+    """
     if campaign.head != expected:
         raise ConflictError(
             f"the head of campaign {campaign.name!r} is {campaign.head}, not {expected}: "
@@ -165,9 +175,14 @@ def _compare_head(campaign: AnyRow, expected: str | None) -> None:
         )
 
 
-def _insert_version(
+def insert_version(
     connection: Connection, campaign: AnyRow, version: VersionRow, iteration: int | None
 ) -> None:
+    """Insert a child of the campaign's head.
+
+    Raises:
+        ConflictError: If it names another parent.
+    """
     if version.parent != campaign.head:
         raise ConflictError(
             f"version {version.digest} names {version.parent} as its parent, but the head of "

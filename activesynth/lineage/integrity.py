@@ -45,6 +45,12 @@ _RECORDED = """
         SELECT NULL, corpus, 'manifest' FROM activesynth.generators
         UNION ALL
         SELECT campaign, predictions, '' FROM activesynth.experiment_cells
+        UNION ALL
+        SELECT campaign, after, 'manifest' FROM activesynth.erased_manifests
+        UNION ALL
+        SELECT unnest(e.campaigns), b.replacement, ''
+        FROM activesynth.erased_blobs b JOIN activesynth.erasures e ON e.id = b.erasure
+        WHERE b.replacement IS NOT NULL
     )
     SELECT digest, bool_or(role = 'manifest') AS is_manifest, bool_or(role = 'card') AS is_card
     FROM named WHERE :campaign IS NULL OR campaign = :campaign
@@ -174,6 +180,9 @@ _BROKEN = """
          FROM activesynth.campaigns c, jsonb_each_text(c.branches) b
          WHERE NOT EXISTS (
              SELECT FROM activesynth.artifacts a WHERE a.campaign = c.name AND a.digest = b.value
+         ) AND NOT EXISTS (
+             SELECT FROM activesynth.erased_manifests m
+             WHERE m.campaign = c.name AND m.after = b.value
          ) LIMIT :limit)
         UNION ALL
         (SELECT i.campaign, 'iterations', i.number::text,

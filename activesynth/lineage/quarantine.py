@@ -61,7 +61,7 @@ class CollectionRows:
     def held(self, limit: timedelta) -> list[str]:
         """Return the digests that are leased by living holders."""
         query = select(blob_leases.c.digest).distinct()
-        dead = blob_leases.c.holder.in_(_dead(limit))
+        dead = blob_leases.c.holder.in_(dead_holders(limit))
         with self._database.reading() as connection:
             return list(connection.execute(query.where(~dead)).scalars())
 
@@ -69,7 +69,7 @@ class CollectionRows:
         """Drop the leases of dead holders."""
         with self._database.noting() as connection:
             alone(connection)
-            gone = delete(blob_leases).where(blob_leases.c.holder.in_(_dead(limit)))
+            gone = delete(blob_leases).where(blob_leases.c.holder.in_(dead_holders(limit)))
             return connection.execute(gone).rowcount
 
     def quarantined(self, grace: timedelta) -> list[Quarantined]:
@@ -127,7 +127,7 @@ class CollectionRows:
                 connection.execute(gone)
 
 
-def _dead(limit: timedelta) -> Any:
+def dead_holders(limit: timedelta) -> Any:
     """Select the holders who took no lease within ``limit``."""
     newest = func.max(blob_leases.c.taken_at)
     holders = select(blob_leases.c.holder).group_by(blob_leases.c.holder)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+import activesynth.lineage.erasure_schema  # noqa: F401 - its tables belong to the metadata
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
 campaigns = Table(
@@ -169,7 +170,9 @@ dataset_versions = Table(
     ForeignKeyConstraint(
         ["campaign", "parent"], ["dataset_versions.campaign", "dataset_versions.digest"]
     ),
-    CheckConstraint("origin IN ('root', 'promoted', 'labels_only', 'refresh')", name="origin"),
+    CheckConstraint(
+        "origin IN ('root', 'promoted', 'labels_only', 'refresh', 'erased')", name="origin"
+    ),
     CheckConstraint("(parent IS NULL) = (origin = 'root')", name="only_roots_are_orphans"),
     Index(
         "dataset_versions_linear_idx",

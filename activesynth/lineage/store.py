@@ -21,6 +21,7 @@ from activesynth.domain.records import (
 from activesynth.lineage import commit as protocol
 from activesynth.lineage import history, on_demand, opening, step_results
 from activesynth.lineage.engine import Database
+from activesynth.lineage.erasures import ErasureRows
 from activesynth.lineage.experiments import ExperimentRows
 from activesynth.lineage.locks import check_fence, no_campaign, no_iteration
 from activesynth.lineage.quarantine import CollectionRows
@@ -34,7 +35,7 @@ from activesynth.lineage.rows import (
 from activesynth.lineage.schema import outbox
 
 
-class PostgresLineageStore(ExperimentRows, CollectionRows):
+class PostgresLineageStore(ExperimentRows, CollectionRows, ErasureRows):
     """Implements :class:`activesynth.domain.ports.LineageStore`, which says what each promises."""
 
     def __init__(self, database: Database) -> None:

@@ -81,36 +81,54 @@ def create(
     with held(folder):
         taken_at = platform.clock.now()
         name = _free_name(taken_at.strftime("%Y%m%dT%H%M%SZ"), snapshots(folder))
-        with appearing_snapshot(folder, name) as partial:
-            saved = archive.save(partial / TABLES, platform.report)
-            sizes: dict[str, int] = {}
-            measured = replace(
-                platform,
-                objects=_Measured(platform.objects, sizes),
-                report=_renamed(platform.report),
-            )
-            reached = walk(saved.recorded, measured, is_deep=is_deep, readers=readers)
-            copies = _Copies()
-            if vault is not None:
-                copies = _copy(reached, sizes, platform, vault, is_deep, readers)
-            lost = {**reached.damaged, **copies.lost}
-            kept = sorted((d, sizes[d]) for d in reached.kinds if d not in lost)
-            file = write_list(partial / LIST, kept)
-            total = sum(size for _, size in kept)
-            backup = Backup(
-                revision=saved.revision,
-                taken_at=taken_at,
-                tables=saved.tables,
-                heads=saved.heads,
-                blobs=SavedBlobs(
-                    **file.model_dump(),
-                    count=len(kept),
-                    total_bytes=total,
-                    are_copied=vault is not None,
-                ),
-                lost={d: f"{lost[d].problem}: {lost[d].detail}" for d in sorted(lost)},
-            )
-            write(partial / DOCUMENT, backup.sealed())
+        return add_snapshot(
+            folder, name, taken_at, platform, archive, vault, is_deep=is_deep, readers=readers
+        )
+
+
+def add_snapshot(
+    folder: Path,
+    name: str,
+    taken_at: datetime,
+    platform: Platform,
+    archive: LineageArchive,
+    vault: ObjectStore | None,
+    *,
+    is_deep: bool = False,
+    readers: int = READERS,
+) -> Created:
+    """Add a snapshot under a name of its own; :func:`create` in a folder that is held."""
+    with appearing_snapshot(folder, name) as partial:
+        saved = archive.save(partial / TABLES, platform.report)
+        sizes: dict[str, int] = {}
+        measured = replace(
+            platform,
+            objects=_Measured(platform.objects, sizes),
+            report=_renamed(platform.report),
+        )
+        reached = walk(saved.recorded, measured, is_deep=is_deep, readers=readers)
+        copies = _Copies()
+        if vault is not None:
+            copies = _copy(reached, sizes, platform, vault, is_deep, readers)
+        lost = {**reached.damaged, **copies.lost}
+        apart = lost.keys() | reached.erased | reached.returned
+        kept = sorted((d, sizes[d]) for d in reached.kinds if d not in apart)
+        file = write_list(partial / LIST, kept)
+        total = sum(size for _, size in kept)
+        backup = Backup(
+            revision=saved.revision,
+            taken_at=taken_at,
+            tables=saved.tables,
+            heads=saved.heads,
+            blobs=SavedBlobs(
+                **file.model_dump(),
+                count=len(kept),
+                total_bytes=total,
+                are_copied=vault is not None,
+            ),
+            lost={d: f"{lost[d].problem}: {lost[d].detail}" for d in sorted(lost)},
+        )
+        write(partial / DOCUMENT, backup.sealed())
     rows = sum(table.rows for table in saved.tables.values())
     named = tuple(lost[digest] for digest in sorted(lost))
     return Created(name, rows, len(kept), total, copies.count, copies.bytes, named)
@@ -193,7 +211,8 @@ def _copy(
         return len(data)
 
     copies = _Copies()
-    wanted = [digest for digest in reached.kinds if digest not in reached.damaged]
+    apart = reached.damaged.keys() | reached.erased | reached.returned
+    wanted = [digest for digest in reached.kinds if digest not in apart]
     for done, (digest, found) in enumerate(in_parallel(copy, wanted, readers), start=1):
         platform.report("backup copies", done, len(wanted))
         if isinstance(found, Damage):

@@ -150,6 +150,15 @@ def appearing_snapshot(folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def drop_snapshot(folder: Path, name: str) -> None:
+    """Remove a snapshot, whose name goes first; blobs stay. Call it while the folder is held."""
+    place = folder / "snapshots"
+    gone = place / f".{name}.gone"
+    (place / name).rename(gone)
+    _flush(place)
+    shutil.rmtree(gone)
+
+
 def _private(folder: Path) -> None:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):

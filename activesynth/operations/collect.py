@@ -166,7 +166,10 @@ def _reached(platform: Platform, readers: int) -> set[str]:
             f"({reached.damaged[lost[0]].detail}), so what they list is unknown and nothing is "
             "removed; `activesynth fsck` says how to restore them."
         )
-    return set(reached.kinds) | {m.digest for m in platform.reader.blob_mentions(None)}
+    known = set(reached.kinds) | {m.digest for m in platform.reader.blob_mentions(None)}
+    # What was erased is missing on purpose; what of it is there is removed by `erase` alone.
+    erased = platform.lineage.erased_blobs()
+    return {digest for digest in known if digest not in erased or platform.objects.has(digest)}
 
 
 def _sort(

@@ -25,6 +25,8 @@ class FsckReport:
         bytes: How many bytes of them are there.
         orphans: Blobs that nothing on record reaches, None where one campaign was asked for.
             Attempts that died leave them, and steps at work have not recorded theirs yet.
+        erased: How many blobs are missing on purpose, because a person withdrew.
+        returned: Blobs that were erased, or are to be, and lie in the store.
         losses: Blobs that are not there as recorded.
         broken: Rows that point at something not on record.
     """
@@ -34,13 +36,15 @@ class FsckReport:
     blobs: int
     bytes: int
     orphans: int | None
+    erased: int
+    returned: tuple[str, ...]
     losses: tuple[Loss, ...]
     broken: tuple[BrokenRow, ...]
 
     @property
     def is_clean(self) -> bool:
         """Tell whether nothing is wrong; orphans are no fault."""
-        return not self.losses and not self.broken
+        return not self.losses and not self.broken and not self.returned
 
 
 def fsck(
@@ -71,7 +75,15 @@ def fsck(
     broken += _misplaced(reached, platform, campaign, is_deep)
     orphans = _orphans(reached, platform) if campaign is None else None
     return FsckReport(
-        campaign, is_deep, len(reached.kinds), reached.bytes, orphans, losses, tuple(broken)
+        campaign,
+        is_deep,
+        len(reached.kinds),
+        reached.bytes,
+        orphans,
+        len(reached.erased),
+        tuple(sorted(reached.returned)),
+        losses,
+        tuple(broken),
     )
 
 
@@ -104,7 +116,8 @@ def _misplaced(
 def _rows(digest: str, reached: Reached, platform: Platform, is_deep: bool) -> int | None:
     if digest in reached.refs:
         return reached.refs[digest].rows
-    if not is_deep or digest in reached.damaged or digest not in reached.kinds:
+    unread = reached.damaged.keys() | reached.erased
+    if not is_deep or digest in unread or digest not in reached.kinds:
         return None
     return len(SampleSet.decode(platform.objects.get(digest)))
 

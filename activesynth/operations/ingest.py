@@ -268,7 +268,12 @@ def _write(
         splits={name: write_rows(objects, rows) for name, rows in visible.items()},
         oracle=write_oracle(objects, hidden.ids[has_label], hidden.y[has_label]),
         quarantine=(
-            *write_quarantine(objects, samples.ids[out], samples.groups[out], drawn.reasons[out]),
+            *write_quarantine(
+                objects,
+                samples.ids[out],
+                samples.columns["source_group"][out],
+                drawn.reasons[out],
+            ),
             *write_refused(objects, data.refused),
         ),
     )

@@ -50,12 +50,16 @@ class Reached:
         kinds: Every digest that was reached, and what it was read as.
         refs: Size and rows of the blobs that a manifest lists.
         damaged: What is not as recorded, by digest.
+        erased: What was removed on purpose and is not there.
+        returned: What was removed on purpose, or is to be, and is there.
         bytes: The bytes of everything that is there.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
     refs: dict[str, ShardRef] = field(default_factory=dict)
     damaged: dict[str, Damage] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
     bytes: int = 0
 
     @property
@@ -71,8 +75,11 @@ def walk(
 
     Manifests and cards are always read and verified. Of the other blobs a deep walk compares the
     bytes with the digest, a quick one looks for presence and for the size that a manifest tells.
+    What was erased is not expected: it is told apart.
     """
     reached = reach(recorded, platform, readers=readers)
+    for digest in reached.kinds.keys() & platform.lineage.erased_blobs().keys():
+        (reached.returned if platform.objects.has(digest) else reached.erased).add(digest)
     _check_blobs(reached, platform, is_deep, readers)
     return reached
 
@@ -182,7 +189,8 @@ def _check_blobs(reached: Reached, platform: Platform, is_deep: bool, readers: i
             return Damage(digest, "other_size", told)
         return size or Damage(digest, "other_size", "holds no bytes at all")
 
-    blobs = [digest for digest, kind in reached.kinds.items() if kind == "blob"]
+    apart = reached.erased | reached.returned
+    blobs = [d for d, kind in reached.kinds.items() if kind == "blob" and d not in apart]
     for done, (digest, found) in enumerate(in_parallel(check, blobs, readers), start=1):
         platform.report("fsck blobs", done, len(blobs))
         if isinstance(found, Damage):

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from activesynth.config.campaign import CampaignConfig, rows_seed
+from activesynth.domain.canonical import Array
+from activesynth.domain.erasure import Erasure
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, Trainer
+from activesynth.domain.samples import SampleSet
 from activesynth.errors import InputError
 from activesynth.evaluation.scarcity import first_rows
+from activesynth.operations.person import path_parts
+
+logger = logging.getLogger(__name__)
 
 
 def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     """Read the source, cap it to ``sampling.rows``, and let modality and trainer check the rows.
+
+    Rows that were erased for a withdrawn person, and later ones of a group that was, are left out.
 
     Raises:
         InputError: From the source, the modality or the trainer, or ``too_few_classes``.
@@ -36,4 +48,34 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
         "trainer", config.trainer.name, config.trainer.parameters
     )
     trainer.check(data.samples.x)
-    return replace(data, samples=data.samples.take(kept))
+    samples = data.samples.take(kept)
+    erasures = platform.lineage.erasures()
+    own = [erasure for erasure in erasures if config.name in erasure.campaigns]
+    refused = tuple(item for item in data.refused if not _names_withdrawn(item.name, own))
+    is_erased = _withdrawn_rows(samples, erasures, own)
+    if is_erased.any():
+        logger.warning(
+            "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
+        )
+    return replace(data, samples=samples.take(~is_erased), refused=refused)
+
+
+def _names_withdrawn(name: str, own: Sequence[Erasure]) -> bool:
+    """Tell whether the name of an item in the source holds the group of a withdrawn person."""
+    return any(erasure.knows("group", part) for erasure in own for part in path_parts(name))
+
+
+def _withdrawn_rows(
+    samples: SampleSet, erasures: Sequence[Erasure], own: Sequence[Erasure]
+) -> Array:
+    """Tell which rows of a source were erased, ``(n,)`` bool.
+
+    A sample is known everywhere, since its id comes from its content; a group's value means
+    something in the campaigns that it was erased from, to which ``own`` belong.
+    """
+    found: Array = np.zeros(len(samples), bool)
+    for erasure in erasures:
+        found |= [erasure.knows("sample", sample) for sample in samples.ids.tolist()]
+    for erasure in own:
+        found |= [erasure.knows("group", group) for group in samples.groups.tolist()]
+    return found

@@ -6,7 +6,6 @@ import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_split
-from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
@@ -72,8 +71,7 @@ def _codebook(turn: Turn, encoder: str) -> str:
     seed = turn.campaign_seed("codebook")
 
     def compute(outputs: Outputs) -> None:
-        manifest = turn.artifacts.document(root, DatasetManifest)
-        rows = [load_split(turn.platform.objects, manifest, s) for s in ("train", "pool")]
+        rows = [turn.root_rows(split) for split in ("train", "pool")]
         x = np.concatenate([part.x for part in rows])
         vectors = turn.trainer.embed(turn.state(encoder), x)
         centroids = turn.platform.index.codebook(vectors, count, seed=seed)

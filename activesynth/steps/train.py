@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.domain.dataset_access import load_split, load_synthetic
-from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.exchange import ArmContext, State, TrainingSet
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
@@ -33,11 +32,7 @@ def _encoder(turn: Turn) -> str:
     part = turn.config.trainer
 
     def compute(outputs: Outputs) -> None:
-        manifest = turn.artifacts.document(root, DatasetManifest)
-        objects = turn.platform.objects
-        rows = concatenate(
-            [load_split(objects, manifest, "train"), load_split(objects, manifest, "pool")]
-        )
+        rows = concatenate([turn.root_rows("train"), turn.root_rows("pool")])
         state = turn.trainer.pretrain(
             rows.x,
             seed=turn.campaign_seed("encoder"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.config.trigger import apply_trigger
 from activesynth.domain.canonical import derive_seed
-from activesynth.domain.documents import DatasetManifest, ModelCard
+from activesynth.domain.dataset_access import load_split
+from activesynth.domain.documents import DatasetManifest, ModelCard, ShardRef
+from activesynth.domain.erasure import ErasedBlob
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Modality, Predictor, Trainer
 from activesynth.domain.records import IterationRecord, IterationRef, StepRecord
+from activesynth.domain.samples import SampleSet
 from activesynth.domain.work import take_up
 from activesynth.steps.artifacts import Artifacts
 
@@ -85,6 +89,37 @@ class Turn:
             digest = manifest.parent
             manifest = self.artifacts.document(digest, DatasetManifest)
         return digest
+
+    def root_rows(self, split: str) -> SampleSet:
+        """Read one split of the first dataset version, without the rows that were erased since."""
+        manifest = self.artifacts.document(self.root(), DatasetManifest)
+        objects = self.platform.objects
+        if not all(objects.has(ref.blob) for ref in manifest.shards):
+            erased = self.platform.lineage.erased_blobs()
+            manifest = without_erased(manifest, erased)
+        return load_split(objects, manifest, split)
+
+
+def without_erased(manifest: DatasetManifest, erased: Mapping[str, ErasedBlob]) -> DatasetManifest:
+    """Return a manifest with what was written in the place of erased shards."""
+
+    def instead(ref: ShardRef) -> ShardRef:
+        digest = ref.blob
+        while digest in erased and erased[digest].replacement is not None:
+            digest = str(erased[digest].replacement)
+        return ref.model_copy(update={"blob": digest})
+
+    def all_instead(refs: tuple[ShardRef, ...]) -> tuple[ShardRef, ...]:
+        return tuple(map(instead, refs))
+
+    return manifest.model_copy(
+        update={
+            "splits": {name: all_instead(refs) for name, refs in manifest.splits.items()},
+            "synthetic": all_instead(manifest.synthetic),
+            "oracle": all_instead(manifest.oracle),
+            "quarantine": all_instead(manifest.quarantine),
+        }
+    )
 
 
 def open_turn(iteration_id: str, platform: Platform) -> Turn:

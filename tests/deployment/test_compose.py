@@ -98,7 +98,7 @@ def test_every_image_is_pinned_and_can_be_replaced(name: str) -> None:
 def test_every_service_says_whether_it_is_well(name: str) -> None:
     check = SERVICES[name].get("healthcheck", {})
 
-    assert bool(check.get("test")) is (name not in ("init", "cli", "collector"))
+    assert bool(check.get("test")) is (name not in ("init", "cli", "collector", "eraser"))
     for on in SERVICES[name].get("depends_on", {}).values():
         assert on["condition"] in ("service_healthy", "service_completed_successfully")
 
@@ -158,7 +158,7 @@ def test_a_part_is_given_the_secrets_it_needs_and_no_other() -> None:
     signing = {name for name in SERVICES if "jwt_secret" in secrets_of(name)}
     assert signing == {"init", "api-server", "scheduler"}
     deleting = {name for name in SERVICES if "s3_collector_secret_key" in secrets_of(name)}
-    assert deleting == {"init", "collector"}
+    assert deleting == {"init", "collector", "eraser"}
 
 
 def test_every_secret_is_made_by_the_script_and_by_nothing_else(tmp_path: Path) -> None:
