@@ -48,7 +48,7 @@ def start_again_with_false_clocks() -> None:
     if is_loaded():
         os.environ.pop("LD_PRELOAD", None)
         # The library and Python's own sleep do not go together: EINVAL.
-        time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+        time.sleep = lambda seconds: select.select([], [], [], float(seconds)) and None
         return
     os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **environment()})
 

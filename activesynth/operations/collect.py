@@ -37,7 +37,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from activesynth.domain.collection import CLOCKS_MAY_DIFFER, REMOVAL, Quarantined, StoredBlob

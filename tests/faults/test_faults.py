@@ -16,8 +16,10 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "faults" / "fault_program.py"
 
 
-FAMILIES = ("kills", "zombies", "deliveries", "racers", "crashes", "store errors", "two runs")
-FAMILIES += ("stops", "memory", "clocks")
+FAMILIES = [
+    *("kills", "zombies", "deliveries", "racers", "crashes", "store errors", "two runs"),
+    *("stops", "memory", "clocks"),
+]
 
 
 def run_program(*arguments: str, s3: dict[str, str] | None = None) -> tuple[int, str]:
