@@ -188,13 +188,15 @@ def test_a_step_that_was_marked_done_and_did_not_run_lets_no_later_one_commit(
     user.mark("promote", "success")
     second = user.ended()
     after_second = visible(running, "skipped")
+    uncommitted = user.log("decide")
     states = running.states("skipped__it0")
     user.clear("promote")
     third = user.ended()
 
     assert (first, second, third) == ("failed", "failed", "success")
-    assert "`screen`" in complaint
+    assert "step 'screen', shard 0, has no result" in complaint
     assert states["promote"] == "success"
+    assert "is not committed" in uncommitted
     assert after_first == after_second == (0, 1)
     assert_as_undisturbed(running, "skipped", tmp_path / "plain")
 
