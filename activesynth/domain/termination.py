@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+REASON = "terminated"
+"""The reason code of the error that a scheduler sees."""
+
 
 class Terminated(BaseException):
     """SIGTERM arrived. Nothing that looks after errors of the work may take it for one."""
