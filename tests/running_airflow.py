@@ -105,22 +105,33 @@ def running_airflow(folder: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def plain_run(home: Path, campaign: str, iterations: int) -> Iterator[str]:
-    """Run a campaign without Airflow; give the address of its database."""
+def plain_driver(home: Path) -> Iterator[Callable[[str, int], str]]:
+    """Give what runs a campaign without Airflow, and returns the address of its database."""
     plain = EmbeddedPlatform(home, ROOT)
     try:
         url = str(plain.up(lambda _: None, with_airflow=False, migrate=upgrade).database_url)
-        command = [sys.executable, "-m", "activesynth.cli", "run", campaign]
-        subprocess.run(
-            [*command, "--iterations", str(iterations)],
-            env={**os.environ, **plain.environment()},
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
-        yield url
+
+        def run(campaign: str, iterations: int) -> str:
+            command = [sys.executable, "-m", "activesynth.cli", "run", campaign]
+            subprocess.run(
+                [*command, "--iterations", str(iterations)],
+                env={**os.environ, **plain.environment()},
+                cwd=ROOT,
+                check=True,
+                capture_output=True,
+            )
+            return url
+
+        yield run
     finally:
         plain.down()
+
+
+@contextmanager
+def plain_run(home: Path, campaign: str, iterations: int) -> Iterator[str]:
+    """Run a campaign without Airflow; give the address of its database."""
+    with plain_driver(home) as run:
+        yield run(campaign, iterations)
 
 
 def kill_part(running: Running, part: str) -> None:
