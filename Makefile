@@ -68,6 +68,8 @@ damage: $(VENV)/.development ## The long form of damage: 300 flipped bits found,
 faults: $(VENV)/.development ## Kill, pause, double and starve hundreds of tasks; FAMILIES=kills,zombies for some
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.:plugins:tests $(BIN)/python \
 	  tests/faults/fault_program.py $(if $(FAMILIES),--families "$(FAMILIES)")
+	@$(if $(FAMILIES),true,ACTIVESYNTH_TEST_AWAY_SECONDS=600 OMP_NUM_THREADS=1 $(BIN)/pytest \
+	  -q tests/orchestration/test_user_actions.py)
 
 bad-inputs: $(VENV)/.development ## Print the catalogue of bad inputs and how each is answered
 	@PYTHONPATH=tests $(BIN)/python -m bad_inputs

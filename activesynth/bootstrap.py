@@ -23,6 +23,7 @@ from activesynth.lineage.lineage import open_lineage
 from activesynth.modalities.registry import MODALITIES
 from activesynth.models.registry import TRAINERS
 from activesynth.nn.device_choice import fix_device, present_device
+from activesynth.nn.memory import lack_of_memory
 from activesynth.nn.numerics import fix_threads, numerics_profile
 from activesynth.operations.event_transport import open_sink
 from activesynth.perturbations.registry import CORRUPTIONS
@@ -85,7 +86,10 @@ def open_platform(
             yield platform
     except Exception as error:
         scrub(error)
-        raise
+        lack = lack_of_memory(error, "this process")
+        if lack is None:
+            raise
+        raise lack from error
     finally:
         lay_down()
 

@@ -26,6 +26,7 @@ pytest_plugins = ["embedded_fixtures", "laboratory_fixtures", "no_skips"]
 # What takes minutes comes first, so that no process is left alone with it at the end.
 LONGEST = (
     "orchestration/test_feedback_runs",
+    "orchestration/test_user_actions",
     "faults/test_faults",
     "faults/test_kills",
     "outside/",

@@ -222,7 +222,7 @@ def _free_ports() -> tuple[int, int]:
     raise RuntimeError("found no two neighbouring free ports on loopback")
 
 
-def wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_until(is_ready: Callable[[], bool], what: str, seconds: float = 120.0) -> None:
     """Return when ``is_ready`` says so.
 
     Raises:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Sequence
 
 INTERRUPTED = 130
+TERMINATED = 143
 FAILED = 1
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -27,17 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for variable in _THREAD_VARIABLES:
         os.environ.setdefault(variable, os.environ.get("ACTIVESYNTH_THREADS", "1"))
     from activesynth.cli.application import application
+    from activesynth.domain.termination import Terminated, ending_when_asked
     from activesynth.errors import ActiveSynthError
 
     try:
-        application()(None if arguments is None else list(arguments), prog_name="activesynth")
+        with ending_when_asked():
+            application()(None if arguments is None else list(arguments), prog_name="activesynth")
     except ActiveSynthError as error:
         sys.stdout.flush()
         _tell(f"error [{error.reason}]: {_shown(_without_secrets(str(error)))}\n")
         return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except Terminated:
+        return _stopped("ended by SIGTERM", TERMINATED)
     except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            return _stopped("interrupted", INTERRUPTED)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception:
         # A bug: everything that helps to find it, and no secret, which an exception may quote.
@@ -45,6 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(_without_secrets(traceback.format_exc()))
         return FAILED
     return 0
+
+
+def _stopped(how: str, code: int) -> int:
+    sys.stdout.flush()
+    _tell(
+        f"{how}: what was recorded stays, nothing half done shows; the same command again goes on "
+        "from there.\n"
+    )
+    return code
 
 
 def _tell(text: str) -> None:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+CLOCKS_MAY_DIFFER = timedelta(minutes=15)
+"""How far a clock may be from that of S3 or the database; beyond it S3 refuses what it signs."""
+
 SETTLED = timedelta(minutes=20)
 """How long a condemned blob is left to its collector: a removal that was allowed reaches the store
-within :data:`REMOVAL`, give or take the quarter of an hour by which clocks may differ from S3's."""
+within :data:`REMOVAL`, give or take :data:`CLOCKS_MAY_DIFFER`."""
 
 REMOVAL = timedelta(minutes=1)
 """How long after a blob was condemned its removal may still be sent."""
@@ -47,6 +50,10 @@ class Quarantined:
 
 class CollectionStore(Protocol):
     """A part of :class:`activesynth.domain.ports.LineageStore`."""
+
+    def time(self) -> datetime:
+        """Return the moment by the database's clock, the one that all processes share."""
+        ...
 
     def hold(self, digests: Collection[str]) -> None:
         """Lease blobs, before they are put or found: no collector removes them until `release`.

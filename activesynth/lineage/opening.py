@@ -127,13 +127,13 @@ def _start(
 
 
 def _rejoin(connection: Connection, head: AnyRow, own: AnyRow) -> None:
-    """Reopen a failed iteration; under a new fence if the head has moved meanwhile."""
+    """Reopen a failed iteration; under a new fence if head or campaign file have changed since."""
     if own.state != "failed":
         return
-    if own.parent == head.head:
+    if (own.parent, own.config_version) == (head.head, head.config_version):
         _change(connection, own, {"state": "open", "failure": None})
     else:
-        _restart(connection, head, own, {})
+        _restart(connection, head, own, {"config_version": head.config_version})
 
 
 def _restart(connection: Connection, head: AnyRow, row: AnyRow, changes: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -28,6 +28,12 @@ class CollectionRows:
     """Implements :class:`activesynth.domain.collection.CollectionStore`."""
 
     _database: Database
+
+    def time(self) -> datetime:
+        """Return the moment by the database's clock."""
+        with self._database.reading() as connection:
+            found: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return found
 
     def hold(self, digests: Collection[str]) -> None:
         """Lease blobs before they are put or found; where there are no tables, nobody collects."""

@@ -34,14 +34,20 @@ A manifest or card that is lost hides what it lists, so nothing is removed until
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from activesynth.domain.collection import REMOVAL, Quarantined, StoredBlob
+from activesynth.domain.collection import CLOCKS_MAY_DIFFER, REMOVAL, Quarantined, StoredBlob
 from activesynth.domain.platform import Platform
-from activesynth.errors import ConfigurationError, MissingArtifactError
+from activesynth.errors import (
+    ConfigurationError,
+    MissingArtifactError,
+    PlatformStateError,
+    TransientError,
+)
 from activesynth.operations.reachable import in_parallel, reach
 
 GRACE = timedelta(hours=24)
@@ -127,8 +133,12 @@ def collect(
     Raises:
         MissingArtifactError: If a manifest or card on record is lost.
         ConfigurationError: If the store is not that of the database, or its keys may not delete.
+        PlatformStateError: If the clock of this machine is wrong: what it sends as good for a
+            minute could be good for hours.
         TransientError: If database or store do not answer.
     """
+    if is_deleting:
+        _refuse_wrong_clock(platform)
     expired = platform.lineage.expire(lease_limit) if is_deleting else 0
     rows = {row.digest: row for row in platform.lineage.quarantined(grace)}
     held = set(platform.lineage.held(lease_limit))
@@ -150,6 +160,18 @@ def collect(
         _amount(removed),
         expired,
     )
+
+
+def _refuse_wrong_clock(platform: Platform) -> None:
+    apart = platform.clock.now() - platform.lineage.time()
+    if abs(apart) > CLOCKS_MAY_DIFFER:
+        raise PlatformStateError(
+            f"the clock of this machine is {abs(apart).total_seconds() / 60:.0f} minutes "
+            f"{'ahead' if apart > -apart else 'behind'} of the database's, and nothing is removed "
+            "by a wrong clock; let both follow a time server (`timedatectl set-ntp true`), then "
+            "run again.",
+            reason="clock_wrong",
+        )
 
 
 def _reached(platform: Platform, readers: int) -> set[str]:
@@ -225,16 +247,32 @@ def _sweep(
     removed: list[Quarantined] = []
     for start in range(0, len(due), BATCH):
         batch = due[start : start + BATCH]
-        before = platform.clock.now() + REMOVAL
+        before, latest = platform.clock.now() + REMOVAL, _uptime() + REMOVAL.total_seconds()
         condemned = set(platform.lineage.condemn(batch, grace, collector))
         going = [row for row in batch if row.digest in condemned]
-        remove = partial(platform.objects.delete, before=before)
+        remove = partial(_remove, platform, before, latest)
         for _ in in_parallel(remove, [row.digest for row in going], readers):
             pass
         platform.lineage.forget(condemned, collector)
         removed += going
         platform.report("removed", start + len(batch), len(due))
     return removed
+
+
+def _remove(platform: Platform, before: datetime, latest: float, digest: str) -> None:
+    """Remove a blob in time, also by a clock that was set back since the blob was condemned."""
+    if _uptime() > latest:
+        raise TransientError(
+            f"the removal of blob {digest} came too late, and somebody may need it again; run "
+            "`activesynth gc --delete` once more.",
+            reason="late_removal",
+        )
+    platform.objects.delete(digest, before=before)
+
+
+def _uptime() -> float:
+    """Return seconds since the machine was started, with those it slept; nobody sets this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _amount(blobs: Iterable[StoredBlob | Quarantined]) -> Amount:

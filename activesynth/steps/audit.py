@@ -21,6 +21,7 @@ from activesynth.evaluation.feature_audits import drawn
 from activesynth.evaluation.metrics import Accuracy
 from activesynth.evaluation.robustness import measure_robustness
 from activesynth.evaluation.robustness_rows import robustness_rows
+from activesynth.nn.memory import lack_of_memory
 from activesynth.statistics.intervals import Interval, bootstrap
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.feature_audit import audit_fidelity, audit_memorisation
@@ -35,9 +36,10 @@ REACH = 2.5
 """How far all steps of an attack go together, in radii of its ball (Madry et al. 2018)."""
 _CORRUPTION = re.compile(r"(?:^|:)corruption:(\w+)")
 # What may go wrong in an audit without a fault of the store or the database: those are tried again.
+# Nor is a lack of memory harmless: another machine, or another moment, has enough.
 _HARMLESS = (
     *(InputError, ConfigurationError),
-    *(ArithmeticError, ValueError, RuntimeError, MemoryError),
+    *(ArithmeticError, ValueError, RuntimeError),
 )
 
 Audit = Callable[[Turn], list[MetricRow]]
@@ -69,6 +71,8 @@ def _audit(turn: Turn, name: str) -> None:
         try:
             rows = AUDITS[name](turn)
         except _HARMLESS as error:
+            if lack_of_memory(error, f"audit `{name}`") is not None:
+                raise  # recorded, it would stand as an answer where there is memory enough
             why = error.reason if isinstance(error, InputError | ConfigurationError) else "failed"
             logger.warning("audit %s of iteration %s was not made: %s", name, turn.ref, error)
             rows = [MetricRow("base", "guide", f"audit:{name}", f"audit_refused:{why}", 1.0)]

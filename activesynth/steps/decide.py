@@ -9,7 +9,7 @@ from activesynth.domain.documents import WeaknessProfile
 from activesynth.domain.effects import watched
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import IterationRecord
-from activesynth.errors import ConfigurationError, TransientError
+from activesynth.errors import ConfigurationError, MissingArtifactError, TransientError
 from activesynth.evaluation.convergence import has_converged
 from activesynth.steps.begin import labels_bought
 from activesynth.steps.turn import Turn, open_turn
@@ -30,8 +30,17 @@ def decide(iteration_id: str, platform: Platform) -> Continuation:
     """Send what the outbox holds, and return the next run that the commit decided on.
 
     Events are hints: where nobody takes them they stay in the outbox, and the loop goes on.
+
+    Raises:
+        MissingArtifactError: If the iteration is not committed, as where somebody marked `promote`
+            as done that did not run.
     """
     turn = open_turn(iteration_id, platform)
+    if turn.record.state != "committed":
+        raise MissingArtifactError(
+            f"iteration {iteration_id} is not committed, so nothing follows from it; run its "
+            "steps up to `promote` first."
+        )
     send_events(platform, is_hint=True)
     return continuation(turn.record)
 

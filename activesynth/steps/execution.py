@@ -17,6 +17,7 @@ from activesynth.domain.exchange import State
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet
 from activesynth.domain.work import at_step
+from activesynth.nn.memory import lack_of_memory
 from activesynth.steps.artifacts import Artifacts
 from activesynth.steps.turn import Turn
 
@@ -170,7 +171,14 @@ def _compute(
     with at_step(step.name):
         turn.report(step.name, 0, 1)
         started = time.perf_counter()
-        compute(outputs)
+        try:
+            compute(outputs)
+        except Exception as error:
+            doing = f"step `{step.name}` of iteration {turn.ref}"
+            lack = lack_of_memory(error, doing, iteration=str(turn.ref))
+            if lack is None:
+                raise
+            raise lack from error
         seconds = time.perf_counter() - started
         turn.report(step.name, 1, 1)
     return StepRecord(

@@ -248,12 +248,13 @@ class S3ObjectStore:
             "DELETE", self._bucket.name, self._key(digest), expires=left, request_date=now
         )
         try:
-            status = self._pool.request("DELETE", url).status
+            answer = self._pool.request("DELETE", url)
         except HTTPError as error:
             # Its text holds the address, and that the signature.
             raise no_answer(self._place, type(error).__name__) from None
+        status = answer.status
         if status == 403:
-            raise denied_removal(self._place)
+            raise denied_removal(self._place, answer.headers)
         if status >= 300 and status != 404:
             raise no_answer(self._place, f"status {status} to a removal")
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError
 
+from activesynth.domain.collection import CLOCKS_MAY_DIFFER
 from activesynth.errors import (
     ActiveSynthError,
     ConfigurationError,
@@ -63,6 +68,10 @@ def explained(error: Exception, place: str) -> ActiveSynthError:
         )
     if _is_passing(error):
         return no_answer(place, _summary(error))
+    if isinstance(error, S3Error):
+        wrong = wrong_clock(place, getattr(error.response, "headers", None) or {})
+        if wrong is not None or error.code == "RequestTimeTooSkewed":
+            return wrong or _clock_error(place, "further than the server allows")
     return ConfigurationError(
         f"object store {place} refused the request ({_summary(error)}); check "
         "ACTIVESYNTH_OBJECTS_URL, ACTIVESYNTH_S3_ENDPOINT, ACTIVESYNTH_S3_ACCESS_KEY, "
@@ -81,12 +90,36 @@ def no_answer(place: str, summary: str) -> TransientError:
     )
 
 
-def denied_removal(place: str) -> ConfigurationError:
+def wrong_clock(place: str, headers: Mapping[str, str]) -> PlatformStateError | None:
+    """Return the error for a clock too far from that of a server that refused, or None.
+
+    The answer's own ``Date`` tells: an answer to HEAD carries no code.
+    """
+    try:
+        told = parsedate_to_datetime(headers.get("Date") or "")
+    except ValueError:
+        return None
+    ahead = datetime.now(UTC) - told.replace(tzinfo=told.tzinfo or UTC)
+    if abs(ahead) < CLOCKS_MAY_DIFFER:
+        return None
+    minutes = abs(ahead).total_seconds() / 60
+    return _clock_error(place, f"{minutes:.0f} minutes {'ahead' if ahead > -ahead else 'behind'}")
+
+
+def _clock_error(place: str, apart: str) -> PlatformStateError:
+    return PlatformStateError(
+        f"object store {place} refused the request, for the clock of this machine is {apart} of "
+        "the server's; let both follow a time server (`timedatectl set-ntp true`), then run again.",
+        reason="clock_wrong",
+        field="ACTIVESYNTH_S3_ENDPOINT",
+    )
+
+
+def denied_removal(place: str, headers: Mapping[str, str]) -> ActiveSynthError:
     """Return the error for keys that may not delete, or a clock too far from the server's."""
-    return ConfigurationError(
+    return wrong_clock(place, headers) or ConfigurationError(
         f"object store {place} refused to remove a blob; only the collector's keys may "
-        "(ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY, ACTIVESYNTH_S3_COLLECTOR_SECRET_KEY), and this "
-        "machine's clock must agree with the server's.",
+        "(ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY, ACTIVESYNTH_S3_COLLECTOR_SECRET_KEY).",
         reason="store_refused",
         field="ACTIVESYNTH_S3_COLLECTOR_ACCESS_KEY",
     )

@@ -14,6 +14,8 @@ from structlog.contextvars import bind_contextvars
 from activesynth.bootstrap import open_platform as open_ports
 from activesynth.config.redaction import guard, redacted
 from activesynth.domain.platform import Platform
+from activesynth.domain.termination import REASON as TERMINATED
+from activesynth.domain.termination import Terminated, ending_when_asked
 from activesynth.domain.work import Work, tell_work_to
 from activesynth.errors import ActiveSynthError, TransientError, WaitingForPeople
 
@@ -32,8 +34,14 @@ def open_platform() -> Iterator[Platform]:
     """
     _guard_task()
     try:
-        with open_ports(report=LogReport()) as platform:
+        with ending_when_asked(), open_ports(report=LogReport()) as platform:
             yield platform
+    except Terminated:
+        raise TransientError(
+            "the task was told to end (SIGTERM: its worker stops, or somebody marked or cleared "
+            "it); what it held is released, and another try goes on from the last recorded step.",
+            reason=TERMINATED,
+        ) from None
     except (TransientError, WaitingForPeople) as error:
         raise error from None
     except ActiveSynthError as error:

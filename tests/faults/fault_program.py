@@ -21,10 +21,14 @@ from pathlib import Path
 from typing import Protocol
 
 from activesynth.lineage.migrate import upgrade
+from false_clocks import library, start_again_with_false_clocks
+from family_clocks import Clocks
 from family_crashes import Crashes
 from family_deliveries import Deliveries
 from family_kills import Kills
+from family_memory import Exhaustions
 from family_racers import COMMITS, Racers
+from family_stops import Stops
 from family_store_errors import KINDS, StoreErrors
 from family_two_runs import TwoRuns
 from family_zombies import Zombies
@@ -74,6 +78,9 @@ SIZES = {
     # Its cases wait for answers most of the time.
     "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2, workers=6),
     "two runs": Size(20, 4, 2, 2),
+    "stops": Size(200, 48, 8, 12),
+    "memory": Size(200, 48, 8, 12),
+    "clocks": Size(120, 24, 4, 4),
 }
 
 
@@ -98,6 +105,9 @@ class Bench:
             "crashes": lambda: Crashes(size, max(4, size // 20)),
             "store errors": self._store_errors,
             "two runs": TwoRuns,
+            "stops": Stops,
+            "memory": Exhaustions,
+            "clocks": lambda: Clocks(is_naive=self.opener is naive_platform),
         }
         return made[name]()
 
@@ -292,6 +302,10 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = set(chosen) - set(SIZES)
     if unknown:
         parser.error(f"no family {', '.join(unknown)}; there are: {', '.join(SIZES)}")
+    if "clocks" in chosen:
+        if library() is None:
+            parser.error("the family clocks needs the Debian package faketime")
+        start_again_with_false_clocks()
     folder = Path(tempfile.mkdtemp(prefix="asy-faults-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
     # Racers and crashes commit bundles of their own and compare with no campaign.

@@ -21,6 +21,7 @@ from typing import Any
 from activesynth.errors import ActiveSynthError
 
 _PR_SET_PDEATHSIG = 1
+_ASKING = (signal.SIGINT, signal.SIGTERM)
 _WARM = {
     "activesynth",
     "certifi",
@@ -47,10 +48,16 @@ class Child:
         self._result = result
         self._status: int | None = None
         result.unlink(missing_ok=True)
+        # A signal that comes early must end the child, not unwind what its parent has on the stack.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
         self.pid = os.fork()
         if self.pid == 0:
             die_with_parent()
+            for number in _ASKING:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
             os._exit(_do(work, result))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ASKING)
         self._handle = os.pidfd_open(self.pid)
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -81,12 +88,16 @@ class Child:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
+    def ask_to_end(self, number: signal.Signals) -> None:
+        """Send it a signal that it may answer."""
+        self._signal(number)
+
     def kill(self) -> None:
         """End it at once, wherever it is."""
         self._signal(signal.SIGKILL)
         self.wait()
 
-    def ended_with(self, kind: type[Exception]) -> bool:
+    def ended_with(self, kind: type[BaseException]) -> bool:
         """Tell whether an error of this class, or of one below it, ended it."""
         if self._status in (None, 0) or not self._result.exists():
             return False
@@ -99,6 +110,11 @@ class Child:
     def _collect(self, status: int) -> None:
         self._status = os.waitstatus_to_exitcode(status)
         os.close(self._handle)
+
+    @property
+    def was_ended_early(self) -> bool:
+        """Tell whether SIGINT or SIGTERM ended it before or after its work."""
+        return self._status is not None and -self._status in _ASKING
 
     @property
     def was_killed(self) -> bool:

@@ -1,10 +1,12 @@
-"""No room left at the database or in the bucket: the error says so, and what was there stays."""
+"""No room left at worker, database or bucket: the error says so, and what was there stays."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,17 @@ from activesynth.domain.effects import Unwatched
 from activesynth.errors import PlatformStateError
 from activesynth.lineage.lineage import Lineage, open_lineage
 from activesynth.lineage.migrate import upgrade
+from activesynth.operations.events import FileEventSink
+from activesynth.operations.fsck import fsck
+from activesynth.operations.ingest import ingest
+from activesynth.steps.begin import begin
+from activesynth.steps.loop import iterate
+from activesynth.storage.directory import DirectoryObjectStore
 from activesynth.storage.s3 import Bucket, S3ObjectStore
 from lineage_cases import make_campaign, make_commit
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway
+from toy_plane import plane_config, plane_platform
 
 DISK_MIB = 40
 
@@ -116,6 +125,44 @@ def test_a_full_disk_at_the_database_is_named_and_nothing_acknowledged_is_lost(
         assert lineage.store.iteration(opened.ref).state == "committed"
     finally:
         lineage.close()
+
+
+def test_a_full_disk_at_the_worker_is_named_and_the_run_goes_on_once_there_is_room(
+    database_url: str, small_disk: SmallDisk, tmp_path: Path
+) -> None:
+    config = plane_config(audits={"run": []})
+    with plane_platform(database_url, tmp_path) as platform:
+        store = DirectoryObjectStore(small_disk.folder / "objects", Unwatched())
+        platform = replace(
+            platform, objects=store, sink=FileEventSink(small_disk.folder / "events")
+        )
+        ingest(config, platform)
+        iteration = begin("run", {"campaign": "plane", "iterations": 1}, platform)
+        filler = small_disk.folder / "filler"
+        complaints = []
+        # Room for a little more each time, so that another step meets the full disk.
+        for room in (0, 64 << 10, 256 << 10):
+            use_up(filler, room)
+            before = platform.lineage.campaign("plane")
+            with pytest.raises(PlatformStateError, match="No space left on device") as caught:
+                iterate(iteration, platform)
+            complaints.append(caught.value.reason)
+            assert platform.lineage.campaign("plane") == before
+            assert list((small_disk.folder / "objects" / "incoming").iterdir()) == []
+        small_disk.enlarge()
+        iterate(iteration, platform)
+
+        assert complaints == ["store_folder"] * 3
+        assert platform.lineage.campaign("plane").iterations == 1
+        assert fsck(platform).is_clean
+
+
+def use_up(filler: Path, room: int) -> None:
+    """Leave ``room`` bytes on the disk of ``filler``."""
+    filler.unlink(missing_ok=True)
+    free = os.statvfs(filler.parent)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_bsize - room)
 
 
 def test_a_full_bucket_is_named_and_its_blobs_stay(ceph_gateway: CephGateway) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from activesynth.domain.effects import EffectKind, Effects, watched
 from activesynth.domain.platform import Platform
+from activesynth.domain.termination import ending_when_asked
 from activesynth.errors import TransientError
 from forked import Child, in_child
 from looking import empty, left, visible
@@ -62,7 +63,11 @@ class Interruption:
 
     def _act(self, moment: str) -> None:
         if self.seen == self.at and moment == self.moment:
-            os.kill(os.getpid(), self.signal)
+            self.strike()
+
+    def strike(self) -> None:
+        """Do what is to be done there."""
+        os.kill(os.getpid(), self.signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,8 @@ class Run:
 
         def work() -> Any:
             world = self.world
-            with world.opener(world.url, world.folder, watch) as platform:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            with ending_when_asked(), world.opener(world.url, world.folder, watch) as platform:
                 value = self._play(task, platform)
             return {"value": value, "effects": watch.seen}
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -81,6 +82,38 @@ def test_a_failed_send_keeps_later_events_waiting(lineage: MemoryLineage) -> Non
         send_events(make_platform(lineage=lineage, sink=Refusing()))
 
     assert lineage.pending_events() == list(EVENTS[1:])
+
+
+class UnreliableSink(MemorySink):
+    """Loses some events on the way, and of others that arrive the answer."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self._chance = Random(seed)
+
+    def send(self, event: Event) -> None:
+        fate = self._chance.choice(("lost", "answer lost", "taken"))
+        if fate != "lost":
+            super().send(event)
+        if fate != "taken":
+            raise TransientError("no answer")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_events_that_are_dropped_or_doubled_all_arrive_in_order_and_equal(
+    lineage: MemoryLineage, seed: int
+) -> None:
+    sink = UnreliableSink(seed)
+    platform = make_platform(lineage=lineage, sink=sink)
+
+    rounds = 0
+    while lineage.pending_events() and rounds < 200:
+        send_events(platform, is_hint=True)
+        rounds += 1
+
+    assert list(dict.fromkeys(event.key for event in sink.delivered)) == [e.key for e in EVENTS]
+    assert all(event in EVENTS for event in sink.delivered)
+    assert send_events(platform) == 0
 
 
 def test_the_file_of_an_event_says_all_and_its_name_is_safe(tmp_path: Path) -> None:

@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +20,27 @@ from sklearn.datasets import load_digits
 
 from activesynth.domain.effects import Unwatched
 from activesynth.embedded import processes
-from activesynth.embedded.airflow_client import AirflowClient
-from activesynth.embedded.platform import EmbeddedPlatform
 from activesynth.lineage.lineage import open_lineage
 from activesynth.lineage.migrate import upgrade
 from benchmarks.orchestration import accounted
 from fakes import make_pictures, write_npz
-from tiny_campaign import TINY
+from running_airflow import (
+    ARTIFACTS,
+    DAG,
+    DOUBLED,
+    ITERATIONS,
+    ROOT,
+    VERSIONS,
+    Running,
+    kill_part,
+    plain_run,
+    rows_of,
+    running_airflow,
+    write_campaign,
+)
 
 pytestmark = pytest.mark.airflow
 
-ROOT = Path(__file__).parents[2]
-DAG = "active_synthesis"
 CELLS = "select variant, seed, campaign, predictions from activesynth.experiment_cells"
 NO_VERSION: dict[str, Any] = {
     "selection": {"labels": 0, "review": 0},
@@ -55,11 +62,6 @@ def write_rows(archive: Path, count: int) -> None:
     write_npz(archive, pictures, digits.target[:count])
 
 
-def write_campaign(folder: Path, name: str, **changes: Any) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump({"name": name, **TINY, **changes}))
-
-
 def write_experiment(folder: Path) -> None:
     arms = {arm: {"variant": "plain", "arm": arm} for arm in ("targeted", "real")}
     smaller = {"training": {"replicates": 1}, "selection": {"labels": 0, "review": 0}}
@@ -74,48 +76,6 @@ def write_experiment(folder: Path) -> None:
     }
     folder.mkdir()
     (folder / "arms.yaml").write_text(yaml.safe_dump(document))
-
-
-@dataclass(frozen=True)
-class Running:
-    platform: EmbeddedPlatform
-    client: AirflowClient
-    campaigns: Path
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return rows_of(str(self.platform.status().database_url), query, *values)
-
-    def start(self, campaign: str, run_id: str, **conf: object) -> None:
-        self.client.wait_for_dag(DAG)
-        self.client.trigger(DAG, run_id, {"campaign": campaign, **conf})
-
-    def states(self, run_id: str) -> dict[str, str | None]:
-        return {t.task_id: t.state for t in self.client.task_instances(DAG, run_id)}
-
-    def ended_run(self, campaign: str) -> str:
-        """Return a run of the campaign that failed."""
-        runs = self.client._pages(f"/api/v2/dags/{DAG}/dagRuns", "dag_runs")
-        keys = [run["dag_run_id"] for run in runs if run["state"] == "failed"]
-        return str(next(key for key in keys if key.startswith(campaign)))
-
-    def told(self, asset: str) -> list[str]:
-        """Return the runs that told of an asset, oldest first."""
-        events = self.client._pages("/api/v2/assets/events", "asset_events")
-        told = [e for e in events if e["name"] == asset]
-        return [e["source_run_id"] for e in sorted(told, key=lambda event: int(event["id"]))]
-
-    def wait_until(self, what: Callable[[], bool], seconds: float = 240) -> None:
-        deadline = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < deadline, "the awaited state did not come"
-            time.sleep(0.3)
-
-
-def rows_of(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
-    with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as connection:
-        cursor = connection.cursor()
-        cursor.execute(query, values)
-        return cursor.fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +93,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     alike = {"name": "npz", "parameters": {"path": str(campaigns / "alike.npz")}}
     write_campaign(campaigns, "alike", source=alike, sampling={})
     write_experiment(folder / "experiments")
-    told = {"CAMPAIGNS": campaigns, "EXPERIMENTS": folder / "experiments"}
-    before = {name: os.environ.get(f"ACTIVESYNTH_{name}") for name in told}
-    os.environ.update({f"ACTIVESYNTH_{name}": str(path) for name, path in told.items()})
-    platform = EmbeddedPlatform(folder / "home", ROOT)
-    try:
-        platform.up(lambda _: None, migrate=upgrade)
-        yield Running(platform, platform.client(), campaigns)
-    finally:
-        platform.down()
-        for name, value in before.items():
-            os.environ.pop(f"ACTIVESYNTH_{name}")
-            if value is not None:
-                os.environ[f"ACTIVESYNTH_{name}"] = value
+    with running_airflow(folder) as found:
+        yield found
 
 
 def test_the_tasks_that_train_or_run_a_model_want_a_gpu(running: Running) -> None:
@@ -156,20 +105,6 @@ def test_the_tasks_that_train_or_run_a_model_want_a_gpu(running: Running) -> Non
     elsewhere = {"begin", "plan", "annotate", "integrate", "decide", "start_next", "release"}
     wanted = {task["task_id"]: (task["queue"], task["pool"]) for task in tasks}
     assert {name for name, place in wanted.items() if place != ("gpu", "gpu")} == elsewhere
-
-
-ARTIFACTS = (
-    "select iteration, name, shard, key, value from activesynth.steps, jsonb_each_text(artifacts)"
-    " where campaign = %s order by 1, 2, 3, 4"
-)
-ITERATIONS = (
-    "select number, state, fence from activesynth.iterations where campaign = %s order by 1"
-)
-DOUBLED = (
-    "select iteration, arm, split, slice, name, seed from activesynth.metrics "
-    "where campaign = %s group by 1, 2, 3, 4, 5, 6 having count(*) > 1"
-)
-VERSIONS = "select digest, parent from activesynth.dataset_versions where campaign = %s order by 1"
 
 
 def test_a_run_whose_parts_are_killed_leaves_the_addresses_of_the_plain_driver(
@@ -200,31 +135,6 @@ def test_a_run_whose_parts_are_killed_leaves_the_addresses_of_the_plain_driver(
     with plain_run(tmp_path / "plain", "twice", 2) as url:
         assert scheduled == rows_of(url, ARTIFACTS, "twice")
         assert running.rows(VERSIONS, "twice") == rows_of(url, VERSIONS, "twice")
-
-
-@contextmanager
-def plain_run(home: Path, campaign: str, iterations: int) -> Iterator[str]:
-    """Run a campaign without Airflow; give the address of its database."""
-    plain = EmbeddedPlatform(home, ROOT)
-    try:
-        url = str(plain.up(lambda _: None, with_airflow=False, migrate=upgrade).database_url)
-        command = [sys.executable, "-m", "activesynth.cli", "run", campaign]
-        subprocess.run(
-            [*command, "--iterations", str(iterations)],
-            env={**os.environ, **plain.environment()},
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
-        yield url
-    finally:
-        plain.down()
-
-
-def kill_part(running: Running, part: str) -> None:
-    """Kill one part and wait until it is gone, or `up` might still see it run."""
-    os.kill(running.platform.status().parts[part] or 0, signal.SIGKILL)
-    running.wait_until(lambda: running.platform.status().parts[part] is None)
 
 
 def task_process(running: Running) -> int:
