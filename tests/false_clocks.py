@@ -8,10 +8,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 OFFSET = "FAKETIME"
 PACKAGE = "faketime"
+
+
+@dataclass
+class Apart:
+    """A clock of the platform that is ahead of the right one."""
+
+    by: timedelta
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
 
 
 def library() -> Path | None:

@@ -35,13 +35,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 from activesynth.domain.collection import CLOCKS_MAY_DIFFER, REMOVAL, Quarantined, StoredBlob
 from activesynth.domain.platform import Platform
+from activesynth.domain.ports import ObjectStore
 from activesynth.errors import (
     ConfigurationError,
     MissingArtifactError,
@@ -138,7 +138,7 @@ def collect(
         TransientError: If database or store do not answer.
     """
     if is_deleting:
-        _refuse_wrong_clock(platform)
+        refuse_wrong_clock(platform)
     expired = platform.lineage.expire(lease_limit) if is_deleting else 0
     rows = {row.digest: row for row in platform.lineage.quarantined(grace)}
     held = set(platform.lineage.held(lease_limit))
@@ -162,7 +162,12 @@ def collect(
     )
 
 
-def _refuse_wrong_clock(platform: Platform) -> None:
+def refuse_wrong_clock(platform: Platform) -> None:
+    """Refuse to remove anything by a clock that differs from the database's.
+
+    Raises:
+        PlatformStateError: ``clock_wrong``, with the way out.
+    """
     apart = platform.clock.now() - platform.lineage.time()
     if abs(apart) > CLOCKS_MAY_DIFFER:
         raise PlatformStateError(
@@ -247,10 +252,9 @@ def _sweep(
     removed: list[Quarantined] = []
     for start in range(0, len(due), BATCH):
         batch = due[start : start + BATCH]
-        before, latest = platform.clock.now() + REMOVAL, _uptime() + REMOVAL.total_seconds()
+        remove = removal(platform, platform.objects)
         condemned = set(platform.lineage.condemn(batch, grace, collector))
         going = [row for row in batch if row.digest in condemned]
-        remove = partial(_remove, platform, before, latest)
         for _ in in_parallel(remove, [row.digest for row in going], readers):
             pass
         platform.lineage.forget(condemned, collector)
@@ -259,15 +263,23 @@ def _sweep(
     return removed
 
 
-def _remove(platform: Platform, before: datetime, latest: float, digest: str) -> None:
-    """Remove a blob in time, also by a clock that was set back since the blob was condemned."""
-    if _uptime() > latest:
-        raise TransientError(
-            f"the removal of blob {digest} came too late, and somebody may need it again; run "
-            "`activesynth gc --delete` once more.",
-            reason="late_removal",
-        )
-    platform.objects.delete(digest, before=before)
+def removal(platform: Platform, objects: ObjectStore) -> Callable[[str], None]:
+    """Return what removes blobs from now on for as long as :data:`REMOVAL`, and is late afterwards.
+
+    Made before blobs are condemned; it also holds where the clock is set back meanwhile.
+    """
+    before, latest = platform.clock.now() + REMOVAL, _uptime() + REMOVAL.total_seconds()
+
+    def remove(digest: str) -> None:
+        if _uptime() > latest:
+            raise TransientError(
+                f"the removal of blob {digest} came too late, and somebody may need it again; run "
+                "the command once more.",
+                reason="late_removal",
+            )
+        objects.delete(digest, before=before)
+
+    return remove
 
 
 def _uptime() -> float:

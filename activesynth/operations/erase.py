@@ -17,10 +17,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from activesynth.domain.collection import REMOVAL
 from activesynth.domain.dataset_access import load_rows
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.erasure import Erasure, ErasureCommit, name_hash
@@ -28,7 +26,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import ConfigurationError, ConflictError
 from activesynth.operations.certificate import draft
-from activesynth.operations.collect import LEASE_LIMIT
+from activesynth.operations.collect import LEASE_LIMIT, refuse_wrong_clock, removal
 from activesynth.operations.erase_plan import (
     ErasePlan,
     Survey,
@@ -111,8 +109,11 @@ def erase(
         ConflictError: ``iteration_open``; ``blobs_held`` where work holds blobs that are to go:
             everything else is done, and the same again finishes it.
         MissingArtifactError: If a document is lost, so that what it lists is unknown.
+        PlatformStateError: If the clock of this machine is wrong, as in ``collect``.
     """
     _check(request)
+    if is_deleting:
+        refuse_wrong_clock(platform)
     surveys = [survey(name, platform) for name in request.campaigns]
     refuse_open(surveys, platform)
     person = Person(request.who, request.salt)
@@ -306,9 +307,9 @@ def _remove(
     held = 0
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
-        before = platform.clock.now() + REMOVAL
+        remove = removal(platform, remover)
         free = platform.lineage.condemn_erased(batch, collector, lease_limit)
-        for _ in in_parallel(partial(remover.delete, before=before), free, readers):
+        for _ in in_parallel(remove, free, readers):
             pass
         platform.lineage.note_removed(free, collector)
         held += len(batch) - len(free)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,19 +14,10 @@ from activesynth.errors import PlatformStateError, TransientError
 from activesynth.operations import collect as collection
 from activesynth.operations.collect import collect
 from activesynth.operations.ingest import ingest
+from false_clocks import Apart
 from toy_plane import plane_config, plane_platform
 
 NO_TIME = timedelta()
-
-
-@dataclass
-class Apart:
-    """A clock that is ahead of the right one."""
-
-    by: timedelta
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.by
 
 
 @pytest.fixture

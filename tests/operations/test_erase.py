@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,12 @@ from activesynth.domain.effects import Unwatched
 from activesynth.domain.erasure import Erasure, name_hash
 from activesynth.domain.platform import Platform
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ConfigurationError, ConflictError, MissingArtifactError
+from activesynth.errors import (
+    ConfigurationError,
+    ConflictError,
+    MissingArtifactError,
+    PlatformStateError,
+)
 from activesynth.lineage.archive import PostgresArchive
 from activesynth.operations.backup import create
 from activesynth.operations.backup_folder import snapshots
@@ -62,6 +68,7 @@ from erasure_cases import (
     run_clinic,
     traces_left,
 )
+from false_clocks import Apart
 from platform_fixtures import PostgresServer
 from s3_fixtures import CephGateway, S3Server
 
@@ -281,6 +288,17 @@ def test_what_cannot_be_done_is_refused_before_anything_is(
         erase(Request(who, (CLINIC,), reason), clinic.platform, is_deleting=True)
 
     assert caught.value.reason == code
+    assert (all_rows(clinic.url), sorted(clinic.platform.objects.digests())) == before
+
+
+def test_nothing_is_erased_by_a_wrong_clock(clinic: Clinic) -> None:
+    before = all_rows(clinic.url), sorted(clinic.platform.objects.digests())
+    wrong = replace(clinic.platform, clock=Apart(timedelta(hours=26)))
+
+    with pytest.raises(PlatformStateError, match="1560 minutes ahead") as caught:
+        erase(by_group(patients_in(clinic.platform, "train")[0]), wrong, is_deleting=True)
+
+    assert caught.value.reason == "clock_wrong"
     assert (all_rows(clinic.url), sorted(clinic.platform.objects.digests())) == before
 
 
