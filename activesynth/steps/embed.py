@@ -15,7 +15,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 CODEBOOK = Step("codebook")
-EMBED = Step("embed", version=2)
+EMBED = Step("embed", version=3)
 SPLITS = ("train", "pool", "guide")
 
 
