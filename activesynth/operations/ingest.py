@@ -305,8 +305,8 @@ def _with_noise(config: CampaignConfig, classes: tuple[str, ...], train: SampleS
 def _commit(campaign: str, manifest: DatasetManifest, platform: Platform) -> bool:
     bundle = Bundle(
         version=VersionRow(manifest.digest, None, "root", _sizes(manifest)),
-        samples=tuple(
-            row for refs in manifest.splits.values() for row in real_rows(platform.objects, refs)
+        samples=real_rows(
+            platform.objects, [ref for refs in manifest.splits.values() for ref in refs]
         ),
         members=member_rows(platform.objects, manifest),
     )

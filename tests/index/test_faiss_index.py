@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
@@ -68,7 +70,8 @@ def test_a_search_looks_into_no_more_lists_than_the_bound(monkeypatch: pytest.Mo
 
     built = FaissIndex(flat_rows=100).build(make_vectors(4000))
 
-    assert faiss.deserialize_index(np.frombuffer(built, np.uint8)).nprobe == 3
+    index: Any = faiss.deserialize_index(np.frombuffer(built, np.uint8))
+    assert index.nprobe == 3
 
 
 def test_many_equal_vectors_still_make_an_index() -> None:
