@@ -17,19 +17,26 @@ MAX_SHARD_BYTES = 64 * 1024 * 1024
 
 
 def write_rows(
-    objects: ObjectStore, samples: SampleSet, *, rows_per_shard: int = 20_000
+    objects: ObjectStore,
+    samples: SampleSet,
+    *,
+    rows: Array | None = None,
+    rows_per_shard: int = 20_000,
 ) -> tuple[ShardRef, ...]:
-    """Store rows as shards, sorted by id, so that equal content gives equal addresses.
+    """Store rows, all or those of the given numbers, as shards of rows sorted by id.
 
-    A shard holds at most ``rows_per_shard`` rows and about 64 MB of inputs. An empty set becomes
-    one shard without rows: the shape of a row survives.
+    Equal content gives equal addresses. A shard holds at most ``rows_per_shard`` rows and about
+    64 MB of inputs, and one at a time is put together. An empty set becomes one shard without rows:
+    the shape of a row survives.
     """
-    ordered = samples.take(np.argsort(samples.ids, kind="stable"))
-    row_bytes = max(1, ordered.x.nbytes // max(1, len(ordered)))
+    order = np.argsort(samples.ids if rows is None else samples.ids[rows], kind="stable")
+    if rows is not None:
+        order = rows[order]
+    row_bytes = max(1, samples.x.nbytes // max(1, len(samples)))
     step = max(1, min(rows_per_shard, MAX_SHARD_BYTES // row_bytes))
     return tuple(
-        _write_shard(objects, ordered.take(np.arange(start, min(start + step, len(ordered)))))
-        for start in range(0, max(1, len(ordered)), step)
+        _write_shard(objects, samples.take(order[start : start + step]))
+        for start in range(0, max(1, len(order)), step)
     )
 
 

@@ -36,4 +36,6 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
         "trainer", config.trainer.name, config.trainer.parameters
     )
     trainer.check(data.samples.x)
+    if len(kept) == len(data.samples):
+        return data
     return replace(data, samples=data.samples.take(kept))
