@@ -52,6 +52,25 @@ def load_rows(objects: ObjectStore, refs: Iterable[ShardRef]) -> SampleSet:
     return concatenate(parts)
 
 
+def load_ids(objects: ObjectStore, refs: Iterable[ShardRef]) -> Array:
+    """Read the ids of rows, shard by shard."""
+    parts = [SampleSet.decode(objects.get(ref.blob)).ids for ref in refs]
+    return np.concatenate(parts) if parts else np.zeros(0, "<U1")
+
+
+def find_rows(objects: ObjectStore, refs: Iterable[ShardRef], wanted: Container[str]) -> SampleSet:
+    """Read the rows of these ids, one shard at a time, in order of the shards.
+
+    Raises:
+        ConfigurationError: If ``refs`` is empty.
+    """
+    parts = []
+    for ref in refs:
+        rows = load_rows(objects, [ref])
+        parts.append(rows.take([n for n, name in enumerate(rows.ids.tolist()) if name in wanted]))
+    return concatenate(parts) if parts else load_rows(objects, ())
+
+
 def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> SampleSet:
     """Read the real rows of one split, ordered by id within a shard.
 
@@ -68,7 +87,7 @@ def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> S
     rows = load_rows(objects, manifest.splits[split])
     if split != "pool" or not manifest.splits.get("train"):
         return rows
-    labelled = load_rows(objects, manifest.splits["train"]).ids
+    labelled = load_ids(objects, manifest.splits["train"])
     gone = sorted(load_quarantine(objects, manifest))
     return rows.take(~np.isin(rows.ids, labelled) & ~np.isin(rows.ids, gone))
 
@@ -153,7 +172,7 @@ def load_quarantine(objects: ObjectStore, manifest: DatasetManifest) -> frozense
     """Read the ids of rows that were read and kept out."""
     if not manifest.quarantine:
         return frozenset()
-    return frozenset(load_rows(objects, manifest.quarantine).ids.tolist())
+    return frozenset(load_ids(objects, manifest.quarantine).tolist())
 
 
 def _write_shard(objects: ObjectStore, samples: SampleSet) -> ShardRef:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from activesynth.domain import dataset_rows
-from activesynth.domain.dataset_access import write_quarantine, write_rows
+from activesynth.domain.dataset_access import find_rows, load_ids, write_quarantine, write_rows
 from activesynth.domain.dataset_rows import member_rows, real_rows, synthetic_members
 from activesynth.domain.documents import SPLITS, DatasetManifest, ShardRef
 from activesynth.domain.records import MemberRow
@@ -116,3 +116,19 @@ class CountingObjects(MemoryObjects):
         """Read and count."""
         self.reads += 1
         return super().get(digest)
+
+
+def test_rows_are_found_by_id_in_order_of_the_shards() -> None:
+    objects = MemoryObjects()
+    names = [f"{number:03d}" for number in range(40)]
+    refs = (
+        *write_rows(objects, make_rows(names[20:]), rows_per_shard=7),
+        *write_rows(objects, make_rows(names[:20]), rows_per_shard=7),
+    )
+
+    found = find_rows(objects, refs, {"003", "025", "011", "other"})
+
+    assert found.ids.tolist() == ["025", "003", "011"]
+    assert found.y.tolist() == [5, 3, 11]
+    assert load_ids(objects, refs).tolist() == [*names[20:], *names[:20]]
+    assert find_rows(objects, refs, set()).x.shape == (0, 2)
