@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -47,9 +48,7 @@ def load_rows(objects: ObjectStore, refs: Iterable[ShardRef]) -> SampleSet:
         ConfigurationError: If ``refs`` is empty, where not even the shape of a row is known.
     """
     parts = [SampleSet.decode(objects.get(ref.blob)) for ref in refs]
-    if not parts:
-        raise ConfigurationError("no shards to read: the manifest lists none; ingest data first.")
-    return concatenate(parts)
+    return concatenate(parts) if parts else _no_shards()
 
 
 def load_ids(objects: ObjectStore, refs: Iterable[ShardRef]) -> Array:
@@ -68,28 +67,40 @@ def find_rows(objects: ObjectStore, refs: Iterable[ShardRef], wanted: Container[
     for ref in refs:
         rows = load_rows(objects, [ref])
         parts.append(rows.take([n for n, name in enumerate(rows.ids.tolist()) if name in wanted]))
-    return concatenate(parts) if parts else load_rows(objects, ())
+    return concatenate(parts) if parts else _no_shards()
 
 
 def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> SampleSet:
-    """Read the real rows of one split, ordered by id within a shard.
+    """Read the real rows of one split at once; see :func:`split_shards`."""
+    return concatenate(list(split_shards(objects, manifest, split)))
+
+
+def split_shards(
+    objects: ObjectStore, manifest: DatasetManifest, split: str
+) -> Iterator[SampleSet]:
+    """Read the real rows of one split shard by shard, ordered by id within each.
 
     The pool comes without the rows whose label was bought meanwhile, which stand in train, and
     without those that were bought and taken out again, which stand in quarantine.
 
     Raises:
-        ConfigurationError: If the manifest has no such split.
+        ConfigurationError: If the manifest has no such split, or no shard of it.
     """
     if split not in manifest.splits:
         raise ConfigurationError(
             f"the manifest has no split {split!r}; it has: {', '.join(sorted(manifest.splits))}."
         )
-    rows = load_rows(objects, manifest.splits[split])
-    if split != "pool" or not manifest.splits.get("train"):
-        return rows
-    labelled = load_ids(objects, manifest.splits["train"])
-    gone = sorted(load_quarantine(objects, manifest))
-    return rows.take(~np.isin(rows.ids, labelled) & ~np.isin(rows.ids, gone))
+    gone = np.zeros(0, "<U1")
+    if split == "pool" and manifest.splits.get("train"):
+        labelled = load_ids(objects, manifest.splits["train"])
+        gone = np.union1d(labelled, sorted(load_quarantine(objects, manifest)))
+    for ref in manifest.splits[split] or _no_shards():
+        rows = load_rows(objects, [ref])
+        yield rows.take(~np.isin(rows.ids, gone)) if len(gone) else rows
+
+
+def _no_shards() -> NoReturn:
+    raise ConfigurationError("no shards to read: the manifest lists none; ingest data first.")
 
 
 def load_synthetic(objects: ObjectStore, manifest: DatasetManifest) -> SampleSet | None:

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from activesynth.domain import dataset_rows
-from activesynth.domain.dataset_access import find_rows, load_ids, write_quarantine, write_rows
+from activesynth.domain.dataset_access import (
+    find_rows,
+    load_ids,
+    load_split,
+    split_shards,
+    write_quarantine,
+    write_rows,
+)
 from activesynth.domain.dataset_rows import member_rows, real_rows, synthetic_members
 from activesynth.domain.documents import SPLITS, DatasetManifest, ShardRef
 from activesynth.domain.records import MemberRow
@@ -132,3 +139,23 @@ def test_rows_are_found_by_id_in_order_of_the_shards() -> None:
     assert found.y.tolist() == [5, 3, 11]
     assert load_ids(objects, refs).tolist() == [*names[20:], *names[:20]]
     assert find_rows(objects, refs, set()).x.shape == (0, 2)
+
+
+def test_a_split_is_read_shard_by_shard_and_the_pool_without_what_was_bought_or_taken_out() -> None:
+    objects = CountingObjects()
+    manifest = make_manifest(objects)
+    places = {row.sample: row.split for row in member_rows(objects, manifest)}
+    stored = load_ids(objects, manifest.splits["pool"]).tolist()
+    objects.reads = 0
+
+    shards = split_shards(objects, manifest, "guide")
+    next(shards)
+    read = objects.reads
+    pool = list(split_shards(objects, manifest, "pool"))
+
+    assert read == 1
+    ids = [name for rows in pool for name in rows.ids.tolist()]
+    bought = {name for name in stored if places.get(name) == "synthetic"}  # and made once more
+    assert ids == [name for name in stored if places.get(name) == "pool" and name not in bought]
+    assert load_split(objects, manifest, "pool").ids.tolist() == ids
+    assert len(ids) < len(stored)
