@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from activesynth.datasets.parameters import Pictures
 from activesynth.datasets.refusals import ItemError, Refusals
 from activesynth.datasets.rows import Working
 from activesynth.domain.canonical import Array
-from activesynth.domain.spool import mapped
 
 FORMATS = ("PNG", "JPEG")
 
@@ -68,16 +66,15 @@ def _pixels(image: Image.Image, parameters: Pictures) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A decoded picture, by its place in the file, its name, and what else is known about it."""
+    """A decoded picture, its name, and what else is known about it."""
 
     name: str
-    start: int
-    shape: tuple[int, ...]
+    pixels: Array
     facts: Any
 
 
 class PictureCollector:
-    """Gathers pictures in a file, within the byte budget, and refuses the bad ones."""
+    """Gathers pictures within the byte budget, and refuses the bad ones."""
 
     def __init__(self, parameters: Pictures, refusals: Refusals, working: Working) -> None:
         """Start empty."""
@@ -85,7 +82,6 @@ class PictureCollector:
         self._refusals = refusals
         self._working = working
         self._pictures: list[_Picture] = []
-        self._pixels = tempfile.TemporaryFile()  # noqa: SIM115 - kept open as long as this
         self._bytes = 0
 
     def add(self, name: str, source: Path | bytes | None, facts: Any) -> None:
@@ -102,11 +98,10 @@ class PictureCollector:
         except ItemError as error:
             self._refusals.add(name, error)
             return
-        start, self._bytes = self._bytes, self._bytes + pixels.nbytes
+        self._bytes += pixels.nbytes
         if self._bytes > self._parameters.max_bytes:
             raise over_budget("the pictures", self._bytes, self._parameters.max_bytes)
-        self._pixels.write(pixels.tobytes())
-        self._pictures.append(_Picture(name, start, pixels.shape, facts))
+        self._pictures.append(_Picture(name, pixels, facts))
 
     def stacked(self) -> tuple[Array, list[str], list[Any]]:
         """Return the pictures of the commonest size with their names and facts.
@@ -115,21 +110,15 @@ class PictureCollector:
         """
         if not self._pictures:
             return np.zeros((0, 1, 1, 1), np.uint8), [], []
-        counts = Counter(picture.shape for picture in self._pictures)
+        counts = Counter(picture.pixels.shape for picture in self._pictures)
         height, width, channels = max(counts, key=lambda shape: counts[shape])
         kept = []
         for picture in self._pictures:
-            if picture.shape == (height, width, channels):
+            if picture.pixels.shape == (height, width, channels):
                 kept.append(picture)
                 continue
-            other = f"{picture.shape[1]} x {picture.shape[0]} pixels"
+            other = f"{picture.pixels.shape[1]} x {picture.pixels.shape[0]} pixels"
             error = ItemError("picture_size", f"{other}, most have {width} x {height}; set `size`")
             self._refusals.add(picture.name, error)
-        size = height * width * channels
-        with tempfile.TemporaryFile() as file:
-            for picture in kept:
-                self._pixels.seek(picture.start)
-                file.write(self._pixels.read(size))
-            file.flush()
-            x = mapped(file, (len(kept), height, width, channels), np.dtype(np.uint8))
+        x = np.stack([picture.pixels for picture in kept])
         return x, [picture.name for picture in kept], [picture.facts for picture in kept]

@@ -52,9 +52,8 @@ class Limits:
 def limits_of(parameters: Budgets) -> Limits:
     """Return what a source's budgets allow its decoding process.
 
-    Memory: everything decoded twice (an array as read and as converted, or a file of pictures that
-    is mapped), one picture while it is decoded, and a fixed overhead, all beyond what the loaded
-    libraries take.
+    Memory: everything decoded twice (once as read, once joined), one picture while it is decoded,
+    and a fixed overhead, all beyond what the loaded libraries take.
     """
     pixels = int(getattr(parameters, "max_pixels", 0))
     return Limits(

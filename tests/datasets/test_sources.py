@@ -299,22 +299,6 @@ def test_a_few_bad_pictures_are_left_out_and_listed_and_the_rest_goes_on(tmp_pat
     }
 
 
-def test_pictures_are_decoded_into_a_file_in_their_order(tmp_path: Path) -> None:
-    pictures = {"a": make_pictures(5), "b": make_pictures(7, seed=1)}
-    write_folder(tmp_path, pictures)
-    for name in ("a", "b"):
-        (tmp_path / name / "000other.png").write_bytes(png(make_pictures(1, side=64)[0]))
-
-    rows = folder.read(
-        FolderParameters(path=tmp_path, mode="L", max_refused=0.5), lambda name: None
-    )
-
-    in_order = [part for x in pictures.values() for part in (x[::2], x[1::2])]
-    assert not rows.x.flags.owndata
-    assert np.array_equal(rows.x, np.concatenate(in_order))
-    assert len(rows.refused) == 2
-
-
 @pytest.mark.parametrize("limit", [50_000_000, 10_000])
 def test_an_oversized_png_is_refused_by_its_header(tmp_path: Path, limit: int) -> None:
     write_folder(tmp_path, {"a": make_pictures(1)})
