@@ -107,7 +107,8 @@ class MemoryLineage:
         if record.head != expected_head:
             raise ConflictError(f"the head is {record.head}, not {expected_head}")
         self.records[campaign] = replace(record, head=bundle.version.digest)
-        self.bundles.append(bundle)
+        samples, members = tuple(bundle.samples), tuple(bundle.members)
+        self.bundles.append(replace(bundle, samples=samples, members=members))
         return True
 
     def pending_events(self) -> list[Event]:

@@ -8,6 +8,7 @@ from activesynth.datasets.rows import Rows
 from activesynth.domain.canonical import Array, content_id
 from activesynth.domain.exchange import SourceData
 from activesynth.domain.samples import UNLABELLED, SampleSet
+from activesynth.domain.spool import gathered
 from activesynth.errors import InputError
 
 ATTRIBUTE = "attribute."
@@ -30,8 +31,9 @@ def assemble(rows: Rows) -> SourceData:
             reason="empty",
             field="source.parameters.path",
         )
-    every_id = np.array([content_id(row) for row in rows.x])
-    ids, first, inverse = np.unique(every_id, return_index=True, return_inverse=True)
+    every_id = np.fromiter((content_id(row) for row in rows.x), "S32", len(rows.x))
+    names, first, inverse = np.unique(every_id, return_index=True, return_inverse=True)
+    ids = names.astype(np.str_)
     labels = np.asarray(rows.y, np.int64)
     kept = _first_known_label(labels, first, inverse)
     is_conflict = np.zeros(len(ids), bool)
@@ -39,7 +41,7 @@ def assemble(rows: Rows) -> SourceData:
     groups = ids if rows.groups is None else np.asarray(rows.groups).astype(str)[first]
     columns = {f"{ATTRIBUTE}{name}": column[first] for name, column in rows.attributes.items()}
     return SourceData(
-        SampleSet(ids, rows.x[first], kept, groups, columns),
+        SampleSet(ids, gathered(rows.x, first), kept, groups, columns),
         tuple(rows.classes),
         duplicates=len(every_id) - len(ids),
         conflicts=tuple(ids[is_conflict].tolist()),

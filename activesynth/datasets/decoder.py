@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from activesynth.datasets.rows import to_arrays
+from activesynth.domain.spool import write_rows_of
 from activesynth.errors import InputError
 
 WORKING_BYTES = 1000
@@ -41,6 +42,8 @@ def main() -> int:
         rows = reader(parameters, _Working(request["working"]))
         with os.fdopen(request["arrays"], "wb", closefd=False) as file:
             np.savez(file, **to_arrays(rows))  # type: ignore[arg-type]
+        with os.fdopen(request["inputs"], "wb", closefd=False) as file:
+            write_rows_of(file, rows.x)
     except InputError as error:
         answer = {"reason": error.reason, "field": error.field, "message": str(error)}
     except MemoryError:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import prod
+from typing import IO
 
 import numpy as np
 
 from activesynth.datasets.refusals import ItemError, Refusals
 from activesynth.domain.canonical import Array
 from activesynth.domain.exchange import Refused
+from activesynth.domain.spool import mapped
 
 Working = Callable[[str], None]
 """Told the name of each item before it is decoded, so that a crash can be laid to it."""
@@ -67,9 +71,9 @@ def kept_rows(
 
 
 def to_arrays(rows: Rows) -> dict[str, Array]:
-    """Return rows as named arrays of numbers and texts, nothing else."""
+    """Return rows as named arrays of numbers and texts; of the inputs only type and shape."""
     arrays = {f"attribute.{name}": column for name, column in rows.attributes.items()}
-    arrays |= {"x": rows.x, "y": rows.y, "classes": np.array(rows.classes, np.str_)}
+    arrays |= {"x": rows.x[:0], "y": rows.y, "classes": np.array(rows.classes, np.str_)}
     if rows.groups is not None:
         arrays["groups"] = rows.groups
     for part in ("name", "reason", "detail"):
@@ -78,15 +82,19 @@ def to_arrays(rows: Rows) -> dict[str, Array]:
     return arrays
 
 
-def from_arrays(arrays: Mapping[str, Array]) -> Rows:
-    """Read what :func:`to_arrays` wrote.
+def from_arrays(arrays: Mapping[str, Array], inputs: IO[bytes]) -> Rows:
+    """Read what :func:`to_arrays` wrote, and the inputs, which stay in their file.
 
     Raises:
         KeyError: If an array is missing.
         ValueError: If arrays do not fit together.
     """
+    kind, shape = arrays["x"].dtype, (len(arrays["y"]), *arrays["x"].shape[1:])
+    size = inputs.seek(0, os.SEEK_END)
+    if size != prod(shape) * kind.itemsize:
+        raise ValueError(f"inputs of {size} bytes are not {shape} of type {kind}")
     rows = Rows(
-        arrays["x"],
+        mapped(inputs, shape, kind),
         arrays["y"],
         tuple(arrays["classes"].tolist()),
         arrays.get("groups"),

@@ -2,7 +2,8 @@
 
 The process is started anew, not forked: it holds no connection, no password and no thread of ours.
 It has limits on memory, processor time, written bytes and, from here, on time by the clock. What
-it hands back are arrays in a file without a name, so nothing stays behind even after a kill.
+it hands back are arrays in files without a name, so nothing stays behind even after a kill; the
+inputs, which are most of it, stay in theirs and are looked at piece by piece.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def decode_apart(reader: str, parameters: Budgets) -> Rows:
 def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
     with (
         tempfile.TemporaryFile() as arrays,
+        tempfile.TemporaryFile() as inputs,
         tempfile.TemporaryFile() as answer,
         tempfile.TemporaryFile() as working,
         tempfile.TemporaryFile() as complaints,
@@ -97,13 +99,14 @@ def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
             "parameters": parameters.model_dump(mode="json"),
             "limits": {"memory": limits.memory, "file": limits.file, "seconds": limits.seconds},
             "arrays": arrays.fileno(),
+            "inputs": inputs.fileno(),
             "answer": answer.fileno(),
             "working": working.fileno(),
         }
         request.write(json.dumps(document).encode())
         request.seek(0)
         started = time.monotonic()
-        code = _run(request, complaints, (arrays, answer, working), limits.seconds)
+        code = _run(request, complaints, (arrays, inputs, answer, working), limits.seconds)
         seconds = time.monotonic() - started
         if code != 0:
             raise _ended_badly(code, _text(complaints), _item(working), limits)
@@ -119,7 +122,7 @@ def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
             raise _out_of_memory(_item(working), limits)
         if "reason" in facts:
             raise _told(facts)
-        return _rows(arrays, limits)
+        return _rows(arrays, inputs, limits)
 
 
 def _run(
@@ -213,15 +216,14 @@ def _answer(file: IO[bytes]) -> dict[str, Any]:
     return facts
 
 
-def _rows(file: IO[bytes], limits: Limits) -> Rows:
+def _rows(file: IO[bytes], inputs: IO[bytes], limits: Limits) -> Rows:
     """Read the arrays with the same care as any archive from outside."""
     file.seek(0)
     try:
         with archive_at("the decoder's answer", file) as archive:
             entries = entries_of(archive)
-            return from_arrays(
-                read_arrays(archive, entries, entries, limits.file, lambda name, shape: None)
-            )
+            arrays = read_arrays(archive, entries, entries, limits.file, lambda name, shape: None)
+            return from_arrays(arrays, inputs)
     except (InputError, KeyError, ValueError, TypeError) as error:
         raise _bad_output(f"arrays that cannot be used ({error})") from error
 

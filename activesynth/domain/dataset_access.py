@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -17,19 +18,26 @@ MAX_SHARD_BYTES = 64 * 1024 * 1024
 
 
 def write_rows(
-    objects: ObjectStore, samples: SampleSet, *, rows_per_shard: int = 20_000
+    objects: ObjectStore,
+    samples: SampleSet,
+    *,
+    rows: Array | None = None,
+    rows_per_shard: int = 20_000,
 ) -> tuple[ShardRef, ...]:
-    """Store rows as shards, sorted by id, so that equal content gives equal addresses.
+    """Store rows, all or those of the given numbers, as shards of rows sorted by id.
 
-    A shard holds at most ``rows_per_shard`` rows and about 64 MB of inputs. An empty set becomes
-    one shard without rows: the shape of a row survives.
+    Equal content gives equal addresses. A shard holds at most ``rows_per_shard`` rows and about
+    64 MB of inputs, and one at a time is put together. An empty set becomes one shard without rows:
+    the shape of a row survives.
     """
-    ordered = samples.take(np.argsort(samples.ids, kind="stable"))
-    row_bytes = max(1, ordered.x.nbytes // max(1, len(ordered)))
+    order = np.argsort(samples.ids if rows is None else samples.ids[rows], kind="stable")
+    if rows is not None:
+        order = rows[order]
+    row_bytes = max(1, samples.x.nbytes // max(1, len(samples)))
     step = max(1, min(rows_per_shard, MAX_SHARD_BYTES // row_bytes))
     return tuple(
-        _write_shard(objects, ordered.take(np.arange(start, min(start + step, len(ordered)))))
-        for start in range(0, max(1, len(ordered)), step)
+        _write_shard(objects, samples.take(order[start : start + step]))
+        for start in range(0, max(1, len(order)), step)
     )
 
 
@@ -40,30 +48,59 @@ def load_rows(objects: ObjectStore, refs: Iterable[ShardRef]) -> SampleSet:
         ConfigurationError: If ``refs`` is empty, where not even the shape of a row is known.
     """
     parts = [SampleSet.decode(objects.get(ref.blob)) for ref in refs]
-    if not parts:
-        raise ConfigurationError("no shards to read: the manifest lists none; ingest data first.")
-    return concatenate(parts)
+    return concatenate(parts) if parts else _no_shards()
+
+
+def load_ids(objects: ObjectStore, refs: Iterable[ShardRef]) -> Array:
+    """Read the ids of rows, shard by shard."""
+    parts = [SampleSet.decode(objects.get(ref.blob)).ids for ref in refs]
+    return np.concatenate(parts) if parts else np.zeros(0, "<U1")
+
+
+def find_rows(objects: ObjectStore, refs: Iterable[ShardRef], wanted: Container[str]) -> SampleSet:
+    """Read the rows of these ids, one shard at a time, in order of the shards.
+
+    Raises:
+        ConfigurationError: If ``refs`` is empty.
+    """
+    parts = []
+    for ref in refs:
+        rows = load_rows(objects, [ref])
+        parts.append(rows.take([n for n, name in enumerate(rows.ids.tolist()) if name in wanted]))
+    return concatenate(parts) if parts else _no_shards()
 
 
 def load_split(objects: ObjectStore, manifest: DatasetManifest, split: str) -> SampleSet:
-    """Read the real rows of one split, ordered by id within a shard.
+    """Read the real rows of one split at once; see :func:`split_shards`."""
+    return concatenate(list(split_shards(objects, manifest, split)))
+
+
+def split_shards(
+    objects: ObjectStore, manifest: DatasetManifest, split: str
+) -> Iterator[SampleSet]:
+    """Read the real rows of one split shard by shard, ordered by id within each.
 
     The pool comes without the rows whose label was bought meanwhile, which stand in train, and
     without those that were bought and taken out again, which stand in quarantine.
 
     Raises:
-        ConfigurationError: If the manifest has no such split.
+        ConfigurationError: If the manifest has no such split, or no shard of it.
     """
     if split not in manifest.splits:
         raise ConfigurationError(
             f"the manifest has no split {split!r}; it has: {', '.join(sorted(manifest.splits))}."
         )
-    rows = load_rows(objects, manifest.splits[split])
-    if split != "pool" or not manifest.splits.get("train"):
-        return rows
-    labelled = load_rows(objects, manifest.splits["train"]).ids
-    gone = sorted(load_quarantine(objects, manifest))
-    return rows.take(~np.isin(rows.ids, labelled) & ~np.isin(rows.ids, gone))
+    gone = np.zeros(0, "<U1")
+    if split == "pool" and manifest.splits.get("train"):
+        labelled = load_ids(objects, manifest.splits["train"])
+        gone = np.union1d(labelled, sorted(load_quarantine(objects, manifest)))
+    for ref in manifest.splits[split] or _no_shards():
+        rows = load_rows(objects, [ref])
+        yield rows.take(~np.isin(rows.ids, gone)) if len(gone) else rows
+
+
+def _no_shards() -> NoReturn:
+    raise ConfigurationError("no shards to read: the manifest lists none; ingest data first.")
 
 
 def load_synthetic(objects: ObjectStore, manifest: DatasetManifest) -> SampleSet | None:
@@ -146,7 +183,7 @@ def load_quarantine(objects: ObjectStore, manifest: DatasetManifest) -> frozense
     """Read the ids of rows that were read and kept out."""
     if not manifest.quarantine:
         return frozenset()
-    return frozenset(load_rows(objects, manifest.quarantine).ids.tolist())
+    return frozenset(load_ids(objects, manifest.quarantine).tolist())
 
 
 def _write_shard(objects: ObjectStore, samples: SampleSet) -> ShardRef:

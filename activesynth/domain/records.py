@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from activesynth.domain.documents import Split, Weakness
 from activesynth.errors import ConfigurationError
@@ -14,6 +14,7 @@ Decision = Literal["promoted", "refused", "not_gated"]
 """``not_gated`` where the campaign's gate is off: nothing was compared and nothing promoted."""
 IterationState = Literal["open", "waiting", "committed", "failed"]
 Json = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -213,13 +214,28 @@ class VersionRow:
     rows: Mapping[str, int]
 
 
+@dataclass(frozen=True)
+class Streamed(Generic[T]):
+    """Rows that are made anew, one after the other, each time they are gone through."""
+
+    make: Callable[[], Iterator[T]]
+
+    def __iter__(self) -> Iterator[T]:
+        """Begin with the first."""
+        return self.make()
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Rows that become visible together in one transaction."""
+    """Rows that become visible together in one transaction.
+
+    There may be more samples and members than fit into memory: they are gone through, twice or
+    more often, and never held.
+    """
 
     version: VersionRow | None = None
-    samples: tuple[SampleRow, ...] = ()
-    members: tuple[MemberRow, ...] = ()
+    samples: Iterable[SampleRow] = ()
+    members: Iterable[MemberRow] = ()
     weaknesses: tuple[Weakness, ...] = ()
     plan: tuple[PlanRow, ...] = ()
     models: tuple[ModelRow, ...] = ()

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
-from activesynth.evaluation.range_search import pairs_within
+from activesynth.evaluation.range_search import Table, pairs_within
 
 JOINED_PAIRS = 1 << 20
 """Pairs that are joined at once: joining looks at every row, so not at every block."""
@@ -34,11 +34,57 @@ def unit_scaled(x: Array, reference: Array | None = None) -> Array:
     if x.dtype == np.uint8:
         return rows / np.float32(255.0)
     against = rows if reference is None else reference.reshape(len(reference), rows.shape[1])
-    spread = against.std(axis=0, dtype=np.float64) if len(against) else np.ones(rows.shape[1])
-    return rows / np.where(spread > 0, spread, 1.0).astype(np.float32)
+    return rows / _spread(against)
 
 
-def near_duplicate_groups(x: Array, threshold: float) -> Array:
+def _spread(rows: Array) -> Array:
+    """Return the standard deviation of each feature, 1 where there is none, float32.
+
+    Some features at a time, because numpy holds all differences from the mean at once; eight or
+    more, because fewer it would add up in another order.
+    """
+    width = rows.shape[1]
+    if not len(rows) or not width:
+        return np.ones(width, np.float32)
+    parts = np.array_split(np.arange(width), max(1, width // 8))
+    spread = np.concatenate(
+        [rows[:, part[0] : part[-1] + 1].std(axis=0, dtype=np.float64) for part in parts]
+    )
+    return np.where(spread > 0, spread, 1.0).astype(np.float32)
+
+
+class ScaledRows:
+    """What :func:`unit_scaled` returns, made of a few rows at a time when they are looked at."""
+
+    def __init__(self, x: Array, scale: Array | np.float32, rows: Array | None = None) -> None:
+        """Look at all of ``x``, or at the rows of these numbers; ``scale`` divides them."""
+        self._x, self._scale, self._rows = x, scale, rows
+        self.shape = (len(x) if rows is None else len(rows), math.prod(x.shape[1:]))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | Array, /) -> Array:
+        """Return some rows, ``(m, features)`` float32."""
+        found = self._x[rows if self._rows is None else self._rows[rows]]
+        scaled: Array = found.reshape(len(found), self.shape[1]).astype(np.float32) / self._scale
+        return scaled
+
+    def take(self, rows: Array) -> ScaledRows:
+        """Return these rows as a table of the same kind."""
+        return ScaledRows(self._x, self._scale, rows if self._rows is None else self._rows[rows])
+
+
+def scaled_rows(x: Array) -> ScaledRows:
+    """Return the rows of :func:`unit_scaled` without holding them."""
+    if x.dtype == np.uint8:
+        return ScaledRows(x, np.float32(255.0))
+    flat = x.reshape(len(x), math.prod(x.shape[1:])).astype(np.float32, copy=False)
+    return ScaledRows(x, _spread(flat))
+
+
+def near_duplicate_groups(x: Table, threshold: float) -> Array:
     """Number the connected components of "nearer than ``threshold``" (single linkage).
 
     Args:
@@ -62,7 +108,7 @@ def near_duplicate_groups(x: Array, threshold: float) -> Array:
     return _merged(labels, waiting)
 
 
-def has_near_duplicate(queries: Array, reference: Array, threshold: float) -> Array:
+def has_near_duplicate(queries: Table, reference: Table, threshold: float) -> Array:
     """Tell which queries have a reference row nearer than ``threshold``, ``(n,)`` bool.
 
     Args:
@@ -78,7 +124,7 @@ def has_near_duplicate(queries: Array, reference: Array, threshold: float) -> Ar
     return is_near
 
 
-def near_pairs(queries: Array, reference: Array, threshold: float) -> tuple[Array, Array]:
+def near_pairs(queries: Table, reference: Table, threshold: float) -> tuple[Array, Array]:
     """Return the row numbers of all pairs nearer than ``threshold``, each ``(pairs,)`` int64.
 
     They come in order of the queries, then of the reference.
@@ -112,9 +158,9 @@ def joined(left: Array, right: Array, count: int) -> Array:
     return np.asarray(labels, np.int64)
 
 
-def _near_pairs(a: Array, b: Array, threshold: float) -> Iterator[tuple[Array, Array]]:
+def _near_pairs(a: Table, b: Table, threshold: float) -> Iterator[tuple[Array, Array]]:
     """Yield, piece by piece, the row numbers of all pairs nearer than the threshold."""
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+    if len(a.shape) != 2 or len(b.shape) != 2 or a.shape[1] != b.shape[1]:
         raise ShapeError(
             f"near duplicates need two tables of equal width, got {a.shape} and {b.shape}."
         )

@@ -12,6 +12,7 @@ number.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
@@ -30,7 +31,24 @@ NUMBERS = 1 << 22
 """Numbers of a table held at once while rows are projected or pairs compared exactly."""
 
 
-def pairs_within(a: Array, b: Array, radius: float) -> Iterator[tuple[Array, Array]]:
+class Table(Protocol):
+    """Rows of numbers: an array, or what makes rows when they are looked at."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return rows and features."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        ...
+
+    def __getitem__(self, rows: slice | Array, /) -> Array:
+        """Return some rows."""
+        ...
+
+
+def pairs_within(a: Table, b: Table, radius: float) -> Iterator[tuple[Array, Array]]:
     """Yield, piece by piece, row numbers of ``a`` and ``b`` nearer than ``radius``.
 
     Memory beside the tables is their projections and one block times its window.
@@ -40,7 +58,7 @@ def pairs_within(a: Array, b: Array, radius: float) -> Iterator[tuple[Array, Arr
         b: Shape ``(m, features)`` float32, at least one row; may be ``a`` itself.
         radius: Euclidean distance; compared in float64.
     """
-    centre = b.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = _mean(b).astype(np.float32)
     directions = _directions(b)
     along_b = _along(b, directions)
     along_a = along_b if a is b else _along(a, directions)
@@ -104,7 +122,18 @@ def _is_within(asked: Array, found: Array, i: Array, j: Array, radius: float) ->
     return is_near
 
 
-def _directions(x: Array) -> Array:
+def _mean(x: Table) -> Array:
+    """Return the mean row in float64, added up row by row as numpy does."""
+    total = np.zeros((1, x.shape[1]))
+    step = max(1, NUMBERS // max(1, x.shape[1]))
+    for start in range(0, len(x), step):
+        part = x[start : start + step].astype(np.float64)
+        total = np.add.reduce(np.concatenate([total, part]), axis=0, keepdims=True)
+    mean: Array = total[0] / len(x)
+    return mean
+
+
+def _directions(x: Table) -> Array:
     """Return up to ``DIRECTIONS`` orthonormal columns ``(features, k)``, of greatest variance."""
     sample = x[:: -(-len(x) // SAMPLED)].astype(np.float64)
     sample -= sample.mean(axis=0)
@@ -116,7 +145,7 @@ def _directions(x: Array) -> Array:
     return orthonormal
 
 
-def _along(x: Array, directions: Array) -> Array:
+def _along(x: Table, directions: Array) -> Array:
     """Return the projections of rows, ``(n, k)`` float32."""
     along = np.empty((len(x), directions.shape[1]), np.float32)
     step = max(1, NUMBERS // max(1, x.shape[1]))

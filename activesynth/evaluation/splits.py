@@ -12,16 +12,18 @@ from activesynth.domain.canonical import Array
 from activesynth.domain.samples import UNLABELLED
 from activesynth.errors import InputError, ShapeError
 from activesynth.evaluation.near_duplicates import (
+    ScaledRows,
     has_near_duplicate,
     joined,
     near_duplicate_groups,
 )
+from activesynth.evaluation.range_search import Table
 
 GROWING = ("train", "pool")
 """The splits that later rows may enter; all others are guarded from them."""
 
 
-def connected_groups(groups: Array, x: Array, near_duplicate: float) -> Array:
+def connected_groups(groups: Array, x: Table, near_duplicate: float) -> Array:
     """Merge groups that near duplicates connect.
 
     Args:
@@ -44,7 +46,7 @@ def connected_groups(groups: Array, x: Array, near_duplicate: float) -> Array:
 def draw_splits(
     y: Array,
     groups: Array,
-    x: Array,
+    x: Table,
     shares: Mapping[str, float],
     *,
     near_duplicate: float,
@@ -71,13 +73,19 @@ def draw_splits(
         InputError: ``too_few_groups`` if a split with a share would stay empty.
         ShapeError: If the arguments do not align or the shares do not sum to 1.
     """
-    if not len(y) == len(groups) == len(x) or abs(sum(shares.values()) - 1.0) > 1e-6:
-        raise ShapeError(
-            f"draw_splits needs aligned rows and shares that sum to 1, got {len(y)} labels, "
-            f"{len(groups)} groups, {len(x)} rows and shares {dict(shares)}."
-        )
+    if len(x) != len(groups):
+        raise _unaligned(y, groups, shares)
+    return split_groups(y, connected_groups(groups, x, near_duplicate), shares, seed=seed)
+
+
+def split_groups(
+    y: Array, groups: Array, shares: Mapping[str, float], *, seed: int
+) -> dict[str, Array]:
+    """Divide rows as :func:`draw_splits` does, where near duplicates share a group already."""
+    if len(y) != len(groups) or abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise _unaligned(y, groups, shares)
     names = list(shares)
-    _, group = np.unique(connected_groups(groups, x, near_duplicate), return_inverse=True)
+    _, group = np.unique(groups, return_inverse=True)
     is_labelled = y != UNLABELLED
     counts = np.zeros((group.max(initial=-1) + 1, max(1, int(y.max(initial=0)) + 1)))
     np.add.at(counts, (group[is_labelled], y[is_labelled]), 1)
@@ -100,6 +108,13 @@ def draw_splits(
         is_free = np.isin(place, growing) | (counts.sum(1)[group] == 0)
         splits["pool"] = np.union1d(splits["pool"], np.flatnonzero(~is_labelled & is_free))
     return splits
+
+
+def _unaligned(y: Array, groups: Array, shares: Mapping[str, float]) -> ShapeError:
+    return ShapeError(
+        f"draw_splits needs aligned rows and shares that sum to 1, got {len(y)} labels, "
+        f"{len(groups)} groups and shares {dict(shares)}."
+    )
 
 
 def _placed(counts: Array, shares: Array, rng: np.random.Generator) -> Array:
@@ -154,35 +169,29 @@ def halves(ids: Array, groups: Array, *, seed: int) -> Array:
 
 
 def leaks(
-    ids: Mapping[str, Array],
-    groups: Mapping[str, Array],
-    x: Mapping[str, Array],
-    *,
-    near_duplicate: float,
+    splits: Mapping[str, Array], ids: Array, groups: Array, x: ScaledRows, *, near_duplicate: float
 ) -> list[str]:
     """Say, a sentence each, what two splits share that they must not; empty when all is well.
 
-    Train and pool count as one, since the pool's rows move to train. All mappings are from split
-    to aligned rows; ``x`` as from ``unit_scaled`` with one scale for all.
+    Train and pool count as one, since the pool's rows move to train.
+
+    Args:
+        splits: Row numbers by split.
+        ids: What names a row, ``(n,)``: texts, or numbers in their place.
+        groups: What must stay together, ``(n,)``.
+        x: All rows as from ``scaled_rows``.
+        near_duplicate: See :func:`connected_groups`; 0 finds none.
     """
-    sides = {
-        "train and pool": [name for name in GROWING if name in ids],
-        **{name: [name] for name in ids if name not in GROWING},
-    }
-    sides = {side: members for side, members in sides.items() if members}
+    growing = [splits[name] for name in GROWING if name in splits]
+    sides = {"train and pool": np.concatenate(growing)} if growing else {}
+    sides |= {name: rows for name, rows in splits.items() if name not in GROWING}
     found = []
-    for one, other in combinations(sides, 2):
-        for what, arrays in (("samples", ids), ("groups", groups)):
-            left, right = _together(arrays, sides[one]), _together(arrays, sides[other])
-            shared = len(np.intersect1d(left, right))
+    for (one, left), (other, right) in combinations(sides.items(), 2):
+        for what, names in (("samples", ids), ("groups", groups)):
+            shared = len(np.intersect1d(names[left], names[right]))
             if shared:
                 found.append(f"{one} and {other} share {shared} {what}")
-        left, right = _together(x, sides[one]), _together(x, sides[other])
-        near = int(has_near_duplicate(left, right, near_duplicate).sum())
+        near = int(has_near_duplicate(x.take(left), x.take(right), near_duplicate).sum())
         if near:
             found.append(f"{near} rows of {one} are near duplicates of rows in {other}")
     return found
-
-
-def _together(arrays: Mapping[str, Array], names: list[str]) -> Array:
-    return np.concatenate([arrays[name] for name in names])

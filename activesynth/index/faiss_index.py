@@ -14,7 +14,9 @@ from activesynth.index.codebook import fit_codebook
 FLAT_ROWS = 50_000
 IVF_ROWS = 1_000_000
 LINKS = 32
-MIN_PROBES = 16
+MIN_PROBES, MAX_PROBES = 16, 64
+"""Lists that a search looks into are a sixteenth of all, within these bounds: without the upper one
+the time of a search grows with the rows."""
 
 _BUILT = (faiss.IndexFlat, faiss.IndexIVFFlat, faiss.IndexHNSWFlat)
 
@@ -143,7 +145,7 @@ def _inverted_lists(points: Array) -> Any:
     quantiser.add(centres)
     index = faiss.IndexIVFFlat(quantiser, dimension, lists)
     index.train(points[:1])  # finds the quantiser filled and only marks the index as trained
-    index.nprobe = max(MIN_PROBES, lists // 16)
+    index.nprobe = min(max(MIN_PROBES, lists // 16), MAX_PROBES)
     return index
 
 

@@ -1,16 +1,18 @@
-"""Many rows at once: COPY into a temporary table, then one upsert from there."""
+"""Many rows at once: encoded into a file, by COPY into a temporary table, upserted from there."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from activesynth.domain.spool import room_for_spools, spool
 from activesynth.errors import InputError
 from activesynth.lineage.columns import SCHEMA
 from activesynth.lineage.plain import plain
@@ -19,8 +21,17 @@ from activesynth.lineage.schema import outbox
 Record = Mapping[str, Any]
 
 CHUNK = 1 << 16
-"""Characters handed to the driver at once."""
+"""Bytes handed to the driver at once."""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Rows as COPY reads them, encoded before a transaction begins: in it nobody waits for them."""
+
+    table: Table
+    columns: tuple[str, ...]
+    lines: IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +47,78 @@ class Staged:
         return f"stage_{self.table.name}"
 
 
-def stage(connection: Connection, table: Table, records: Iterable[Record]) -> Staged | None:
-    """Copy ``records`` into a temporary table; nothing is locked and nobody sees it.
-
-    They are encoded while they are sent, so a generator of them is never held whole. All have the
-    keys of the first. Equal records may repeat; records that differ under one primary key are a
-    contradiction.
+@contextmanager
+def spooled(table: Table, records: Iterable[Record]) -> Iterator[Spooled | None]:
+    """Encode ``records`` one by one into a temporary file; all have the keys of the first.
 
     Raises:
-        InputError: If two records contradict each other.
+        InputError: If a value is none that Postgres can hold.
+        PlatformStateError: ``no_spool`` where there is no room for the file.
     """
     coming = iter(records)
     first = next(coming, None)
     if first is None:
-        return None
-    staged = Staged(table, tuple(first))
+        yield None
+        return
+    names = tuple(first)
+    columns = [table.columns[name] for name in names]
+    with closing(spool()) as lines:
+        with room_for_spools():
+            for record in chain([first], coming):
+                line = "\t".join(_encoded(column, record[column.name]) for column in columns)
+                lines.write(f"{line}\n".encode())
+            lines.seek(0)
+        yield Spooled(table, names, lines)
+
+
+def stage(connection: Connection, rows: Spooled) -> Staged:
+    """Copy rows into a temporary table; nothing is locked and nobody sees it.
+
+    Equal records may repeat; records that differ under one primary key are a contradiction.
+
+    Raises:
+        InputError: If two records contradict each other.
+    """
+    staged = Staged(rows.table, rows.columns)
     names = ", ".join(f'"{name}"' for name in staged.columns)
     connection.execute(
         text(
             f"CREATE TEMPORARY TABLE {staged.stage} ON COMMIT DROP AS "  # noqa: S608 - our names
-            f"SELECT {names} FROM {SCHEMA}.{table.name} WITH NO DATA"
+            f"SELECT {names} FROM {SCHEMA}.{staged.table.name} WITH NO DATA"
         )
     )
-    stream = _Stream(_lines(staged, chain([first], coming)))
-    cursor = connection.connection.cursor()
-    try:
-        # The driver's own stream: SQLAlchemy has no COPY.
-        cursor.copy_expert(f"COPY {staged.stage} ({names}) FROM STDIN", stream, CHUNK)
-    except Exception:
-        if stream.error is not None:  # the driver tells of a failed read, not of its reason
-            raise stream.error from None
-        raise
+    # The driver's own stream: SQLAlchemy has no COPY.
+    copy = f"COPY {staged.stage} ({names}) FROM STDIN WITH (ENCODING 'UTF8')"
+    connection.connection.cursor().copy_expert(copy, rows.lines, CHUNK)
+    _join_repeated(connection, staged)
     return staged
 
 
-def merge(connection: Connection, staged: Staged | None) -> None:
+def _join_repeated(connection: Connection, staged: Staged) -> None:
+    """Leave one of equal records; the server looks for them, for here not even keys are held."""
+    keys = [column.name for column in staged.table.primary_key.columns]
+    listed = ", ".join(f'"{key}"' for key in keys)
+    repeated = f"SELECT {listed} FROM {{}} GROUP BY {listed} HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+    if connection.execute(text(repeated.format(staged.stage))).first() is None:
+        return
+    distinct = f"(SELECT DISTINCT * FROM {staged.stage}) AS d"  # noqa: S608 - our names
+    contradiction = connection.execute(text(repeated.format(distinct))).first()
+    if contradiction is not None:
+        raise InputError(
+            f"two rows for {staged.table.name} share the key {dict(contradiction._mapping)} "
+            "but differ elsewhere; the step must hand over one of them.",
+            reason="lineage_row",
+        )
+    same = " AND ".join(f'a."{key}" = b."{key}"' for key in keys)
+    other = f"USING {staged.stage} b WHERE a.ctid < b.ctid AND {same}"
+    connection.execute(text(f"DELETE FROM {staged.stage} a {other}"))  # noqa: S608 - our names
+
+
+def merge(connection: Connection, staged: Staged) -> None:
     """Insert the staged rows, replacing those with the same primary key.
 
     A row keeps the iteration that brought it, and an event that was recorded stays as it left.
     """
-    if staged is None:
-        return
     keys = [column.name for column in staged.table.primary_key.columns]
     names = ", ".join(f'"{name}"' for name in staged.columns)
     changes = ", ".join(
@@ -93,58 +135,6 @@ def merge(connection: Connection, staged: Staged | None) -> None:
             f"ON CONFLICT ({', '.join(keys)}) DO {action}"
         )
     )
-
-
-class _Stream:
-    """A file to read from, made of lines that are written only when they are asked for."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        """Begin before the first line."""
-        self._lines = lines
-        self._rest = ""
-        self.error: Exception | None = None
-
-    def read(self, size: int) -> str:
-        """Return at most ``size`` characters, none at the end; keep what goes wrong."""
-        parts, length = [self._rest], len(self._rest)
-        try:
-            while length < size:
-                line = next(self._lines, "")
-                if not line:
-                    break
-                parts.append(line)
-                length += len(line)
-        except Exception as error:
-            self.error = error
-            raise
-        text = "".join(parts)
-        self._rest = text[size:]
-        return text[:size]
-
-
-def _lines(staged: Staged, records: Iterable[Record]) -> Iterator[str]:
-    """Yield the line of each distinct record.
-
-    Of those that came only keys and hashes are kept: a hash of its line tells whether a record
-    under a known key is the same again.
-    """
-    table = staged.table
-    columns = [table.columns[name] for name in staged.columns]
-    keys = [column.name for column in table.primary_key.columns]
-    seen: dict[tuple[Any, ...], int] = {}
-    for record in records:
-        line = "\t".join(_encoded(column, record[column.name]) for column in columns) + "\n"
-        identity = tuple(record[key] for key in keys)
-        before = seen.get(identity)
-        if before is None:
-            seen[identity] = hash(line)
-            yield line
-        elif before != hash(line):
-            raise InputError(
-                f"two rows for {table.name} share the key {dict(zip(keys, identity, strict=True))} "
-                "but differ elsewhere; the step must hand over one of them.",
-                reason="lineage_row",
-            )
 
 
 def _encoded(column: Column[Any], value: Any) -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from activesynth.domain.canonical import canonical_json, sha256
+from activesynth.domain.canonical import canonical_json
 from activesynth.domain.records import Bundle, IterationCommit
 from activesynth.errors import InputError
 from activesynth.lineage import schema
-from activesynth.lineage.bulk import Staged, merge, stage
+from activesynth.lineage.bulk import Spooled, Staged, merge, spooled, stage
 from activesynth.lineage.plain import attributes, plain, record_for
 
 _NEEDS_ITERATION = ("weaknesses", "plan", "models", "metrics")
 
 
-def stage_bundle(
-    connection: Connection, campaign: str, iteration: int | None, bundle: Bundle
-) -> list[Staged]:
-    """Copy everything but the version into temporary tables, samples before what points at them.
+@contextmanager
+def spooled_bundle(
+    campaign: str, iteration: int | None, bundle: Bundle
+) -> Iterator[Sequence[Spooled]]:
+    """Encode everything but the version, samples before what points at them.
 
     Raises:
         InputError: If rows that belong to an iteration come without one.
@@ -32,7 +35,7 @@ def stage_bundle(
             "commit them with `commit_iteration`.",
             reason="lineage_row",
         )
-    tables: list[tuple[Table, Sequence[Any]]] = [
+    tables: list[tuple[Table, Iterable[Any]]] = [
         (schema.samples, bundle.samples),
         (schema.dataset_members, bundle.members),
         (schema.weaknesses, bundle.weaknesses),
@@ -46,11 +49,17 @@ def stage_bundle(
         (table, _records(table, rows, owner)) for table, rows in tables
     ]
     batches.insert(1, (schema.sample_parents, _parents(campaign, bundle)))
-    staged = [stage(connection, table, records) for table, records in batches]
-    return [rows for rows in staged if rows is not None]
+    with ExitStack() as files:
+        rows = [files.enter_context(spooled(table, records)) for table, records in batches]
+        yield [spooled_rows for spooled_rows in rows if spooled_rows is not None]
 
 
-def _records(table: Table, rows: Sequence[Any], owner: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def stage_bundle(connection: Connection, rows: Sequence[Spooled]) -> list[Staged]:
+    """Copy spooled rows into temporary tables."""
+    return [stage(connection, table_rows) for table_rows in rows]
+
+
+def _records(table: Table, rows: Iterable[Any], owner: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (record_for(table, row, **owner) for row in rows)
 
 
@@ -61,7 +70,10 @@ def merge_bundle(connection: Connection, staged: Sequence[Staged]) -> None:
 
 
 def commit_digest(commit: IterationCommit) -> str:
-    """Digest what an iteration made and decided: not who ran it, nor what runs next."""
+    """Digest what an iteration made and decided: not who ran it, nor what runs next.
+
+    It is that of one canonical JSON document, whose rows are never held together.
+    """
     rows = attributes(commit.bundle)
     version = rows.pop("version")
     document = {
@@ -73,9 +85,34 @@ def commit_digest(commit: IterationCommit) -> str:
         "head_model": commit.head_model,
         "branches": commit.branches,
         "version": None if version is None else attributes(version),
-        "rows": {name: [attributes(row) for row in group] for name, group in rows.items()},
     }
-    return sha256(canonical_json(plain(document)))
+    parts = {name: iter([canonical_json(plain(value))]) for name, value in document.items()}
+    groups = {name: _listed(map(_written, group)) for name, group in rows.items()}
+    parts["rows"] = _named(groups)
+    digest = hashlib.sha256()
+    for part in _named(parts):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _written(row: Any) -> bytes:
+    return canonical_json(plain(attributes(row)))
+
+
+def _named(values: Mapping[str, Iterator[bytes]]) -> Iterator[bytes]:
+    """Yield a JSON object, its keys sorted."""
+    for number, name in enumerate(sorted(values)):
+        yield (b"," if number else b"{") + canonical_json(name) + b":"
+        yield from values[name]
+    yield b"}"
+
+
+def _listed(values: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a JSON list."""
+    yield b"["
+    for number, value in enumerate(values):
+        yield b"," + value if number else value
+    yield b"]"
 
 
 def _parents(campaign: str, bundle: Bundle) -> Iterator[dict[str, Any]]:

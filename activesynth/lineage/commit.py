@@ -1,8 +1,8 @@
 """The commit protocol: one short transaction that makes everything visible, or nothing.
 
-Rows are first copied into temporary tables, then the campaign's row is locked, the fence and the
-head are compared, and only then tables change. What a unique key or a broken connection leaves in
-doubt is settled by reading what is committed.
+Rows are first encoded into files and copied into temporary tables, then the campaign's row is
+locked, the fence and the head are compared, and only then tables change. What a unique key or a
+broken connection leaves in doubt is settled by reading what is committed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from activesynth.domain.records import Bundle, IterationCommit, VersionRow
 from activesynth.errors import ConflictError
-from activesynth.lineage.bundles import commit_digest, merge_bundle, stage_bundle
+from activesynth.lineage.bundles import (
+    commit_digest,
+    merge_bundle,
+    spooled_bundle,
+    stage_bundle,
+)
 from activesynth.lineage.engine import Database
 from activesynth.lineage.failures import AlreadyWrittenError, OutcomeUnknownError
 from activesynth.lineage.locks import AnyRow, check_fence, lock_campaign, no_iteration
@@ -33,8 +38,11 @@ def commit_version(
             "there is nothing to commit."
         )
     try:
-        with database.writing(f"commit_version:{campaign}:{version.digest}") as connection:
-            staged = stage_bundle(connection, campaign, None, bundle)
+        with (
+            spooled_bundle(campaign, None, bundle) as rows,
+            database.writing(f"commit_version:{campaign}:{version.digest}") as connection,
+        ):
+            staged = stage_bundle(connection, rows)
             row = lock_campaign(connection, campaign)
             if row.head == version.digest:
                 return False
@@ -59,8 +67,11 @@ def commit_iteration(database: Database, commit: IterationCommit) -> bool:
     digest = commit_digest(commit)
     ref = commit.ref
     try:
-        with database.writing(f"commit_iteration:{ref.campaign}:{ref.number}") as connection:
-            staged = stage_bundle(connection, ref.campaign, ref.number, commit.bundle)
+        with (
+            spooled_bundle(ref.campaign, ref.number, commit.bundle) as rows,
+            database.writing(f"commit_iteration:{ref.campaign}:{ref.number}") as connection,
+        ):
+            staged = stage_bundle(connection, rows)
             campaign = lock_campaign(connection, ref.campaign)
             row = _iteration(connection, commit)
             if row.state == "committed":

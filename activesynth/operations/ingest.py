@@ -20,12 +20,12 @@ from activesynth.domain.documents import SPLITS, DatasetManifest
 from activesynth.domain.exchange import Refused, SourceData
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import Bundle, CampaignRecord, VersionRow
-from activesynth.domain.samples import UNLABELLED, SampleSet, concatenate
+from activesynth.domain.samples import UNLABELLED, SampleSet
 from activesynth.errors import ConfigurationError, InputError
 from activesynth.evaluation.folds import grouped_folds
-from activesynth.evaluation.near_duplicates import unit_scaled
+from activesynth.evaluation.near_duplicates import scaled_rows
 from activesynth.evaluation.scarcity import limit_labels, long_tail, wrong_labels
-from activesynth.evaluation.splits import connected_groups, draw_splits, leaks
+from activesynth.evaluation.splits import connected_groups, leaks, split_groups
 from activesynth.operations.corpora import in_corpus
 from activesynth.operations.reading import read_source
 
@@ -61,9 +61,13 @@ class IngestResult:
     refused: tuple[Refused, ...] = ()
 
 
+REASONS = ("", "group_in_guarded_split", "in_corpus", "long_tail")
+"""Why a row is in no split, by number: all rows together are held in as few bytes as may be."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Drawn:
-    """Row numbers per split, and for each row the reason it is in none (empty text if it is)."""
+    """Row numbers per split, and for each row the number of the reason it is in none, or 0."""
 
     splits: Mapping[str, Array]
     reasons: Array
@@ -88,7 +92,7 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
     _refuse_empty_classes(data)
     platform.report("ingest", 1, 3)
     near_duplicate = config.splits.near_duplicate
-    scaled = unit_scaled(data.samples.x)
+    scaled = scaled_rows(data.samples.x)
     samples = SampleSet(
         data.samples.ids,
         data.samples.x,
@@ -97,12 +101,10 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
         {**data.samples.columns, "source_group": data.samples.groups},
     )
     known = in_corpus(config.generator.artifact, samples, platform)
-    drawn = _draw(config, samples, scaled, known)
+    groups = np.unique(samples.groups, return_inverse=True)[1]
+    drawn = _draw(config, samples.y, groups, known)
     found = leaks(
-        {name: samples.ids[rows] for name, rows in drawn.splits.items()},
-        {name: samples.groups[rows] for name, rows in drawn.splits.items()},
-        {name: scaled[rows] for name, rows in drawn.splits.items()},
-        near_duplicate=near_duplicate,
+        drawn.splits, np.arange(len(samples)), groups, scaled, near_duplicate=near_duplicate
     )
     platform.report("ingest", 2, 3)
     manifest = _write(config, data, samples, drawn, platform)
@@ -110,14 +112,14 @@ def ingest(config: CampaignConfig, platform: Platform) -> IngestResult:
     platform.lineage.register_campaign(config.name, config.model_dump(mode="json"))
     created = _commit(config.name, manifest, platform)
     platform.report("ingest", 3, 3)
-    reasons, counts = np.unique(drawn.reasons[drawn.reasons != ""], return_counts=True)
+    counts = np.bincount(drawn.reasons, minlength=len(REASONS)).tolist()
     return IngestResult(
         manifest.digest,
         created,
         _sizes(manifest),
         data.duplicates,
         data.conflicts,
-        dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
+        {reason: count for reason, count in zip(REASONS, counts, strict=True) if reason and count},
         tuple(found),
         refused=data.refused,
     )
@@ -177,70 +179,53 @@ def _notice(config: CampaignConfig, before: CampaignConfig) -> str:
     )
 
 
-def _draw(config: CampaignConfig, samples: SampleSet, scaled: Array, known: Array) -> _Drawn:
+def _draw(config: CampaignConfig, y: Array, groups: Array, known: Array) -> _Drawn:
     """Draw the splits from the rows that no generator has learnt from."""
     seed = derive_seed("splits", config.seed)
     free = np.flatnonzero(~known)
     splits = {
-        name: free[rows]
-        for name, rows in _splits(config, samples.take(free), scaled[free], seed).items()
+        name: free[rows] for name, rows in _splits(config, y[free], groups[free], seed).items()
     }
-    reasons = np.where(known, "in_corpus", "group_in_guarded_split")
+    reasons = np.full(len(y), REASONS.index("group_in_guarded_split"), np.int8)
+    reasons[known] = REASONS.index("in_corpus")
     train = splits["train"]
-    tail = train[long_tail(samples.y[train], config.sampling.long_tail, seed)]
+    tail = train[long_tail(y[train], config.sampling.long_tail, seed)]
     kept = tail
     if config.sampling.label_budget is not None:
-        kept = tail[limit_labels(samples.y[tail], config.sampling.label_budget, seed)]
+        kept = tail[limit_labels(y[tail], config.sampling.label_budget, seed)]
     splits["pool"] = np.union1d(splits["pool"], np.setdiff1d(tail, kept))
     splits["train"] = kept
     for rows in splits.values():
-        reasons[rows] = ""
-    reasons[np.setdiff1d(train, tail)] = "long_tail"
+        reasons[rows] = 0
+    reasons[np.setdiff1d(train, tail)] = REASONS.index("long_tail")
     return _Drawn(splits, reasons)
 
 
-def _splits(
-    config: CampaignConfig, samples: SampleSet, scaled: Array, seed: int
-) -> dict[str, Array]:
-    """Draw the splits; groups are connected already, so no distance is looked at again."""
+def _splits(config: CampaignConfig, y: Array, groups: Array, seed: int) -> dict[str, Array]:
+    """Draw the splits; groups are connected already."""
     shares = {name: getattr(config.splits, name) for name in SPLITS}
-    apart = _test_apart(config, samples, scaled)
+    apart = _test_apart(config, y, groups)
     if apart is None:
-        return draw_splits(samples.y, samples.groups, scaled, shares, near_duplicate=0.0, seed=seed)
+        return split_groups(y, groups, shares, seed=seed)
     test = shares.pop("test")
-    rest = np.setdiff1d(np.arange(len(samples)), apart)
+    rest = np.setdiff1d(np.arange(len(y)), apart)
     # Unlabelled rows of a group that stands in test are in no split at all.
-    in_test = np.isin(samples.groups[rest], samples.groups[apart])
-    rest = rest[~in_test]
-    drawn = draw_splits(
-        samples.y[rest],
-        samples.groups[rest],
-        scaled[rest],
-        {name: share / (1.0 - test) for name, share in shares.items()},
-        near_duplicate=0.0,
-        seed=seed,
-    )
+    rest = rest[~np.isin(groups[rest], groups[apart])]
+    left = {name: share / (1.0 - test) for name, share in shares.items()}
+    drawn = split_groups(y[rest], groups[rest], left, seed=seed)
     return {**{name: rest[rows] for name, rows in drawn.items()}, "test": apart}
 
 
-def _test_apart(config: CampaignConfig, samples: SampleSet, scaled: Array) -> Array | None:
+def _test_apart(config: CampaignConfig, y: Array, groups: Array) -> Array | None:
     """Return the rows of `test` where another seed than the campaign's draws them, or a fold is."""
     fixed, fold = config.splits.test_seed, config.splits.test_fold
     if fold is not None:
-        dealt = grouped_folds(
-            samples.y, samples.groups, fold.count, seed=derive_seed("folds", fold.seed)
-        )
+        dealt = grouped_folds(y, groups, fold.count, seed=derive_seed("folds", fold.seed))
         return np.flatnonzero(dealt == fold.number)
     if fixed is None:
         return None
-    return draw_splits(
-        samples.y,
-        samples.groups,
-        scaled,
-        {"rest": 1.0 - config.splits.test, "test": config.splits.test},
-        near_duplicate=0.0,
-        seed=derive_seed("test rows", fixed),
-    )["test"]
+    shares = {"rest": 1.0 - config.splits.test, "test": config.splits.test}
+    return split_groups(y, groups, shares, seed=derive_seed("test rows", fixed))["test"]
 
 
 def _write(
@@ -252,27 +237,27 @@ def _write(
 ) -> DatasetManifest:
     """Write all shards, then the manifest; the pool's labels go to the oracle only."""
     objects = platform.objects
-    pool = samples.take(drawn.splits["pool"])
-    visible = {name: samples.take(rows) for name, rows in drawn.splits.items()}
-    visible["pool"] = pool.with_labels(np.full(len(pool), UNLABELLED))
-    visible["train"] = _with_noise(config, data.classes, visible["train"])
+    pool, train = drawn.splits["pool"], drawn.splits["train"]
+    labels = samples.y.copy()
+    labels[pool] = UNLABELLED
+    labels[train] = _with_noise(config, data.classes, samples.y[train])
+    visible = samples.with_labels(labels)
     # Where labels are wrong on purpose, the oracle knows the truth of train as well.
-    told = [pool, samples.take(drawn.splits["train"])] if _is_noisy(config) else [pool]
-    hidden = concatenate(told)
-    has_label = hidden.y != UNLABELLED
-    out = drawn.reasons != ""
+    told = np.concatenate([pool, train]) if _is_noisy(config) else pool
+    told = told[samples.y[told] != UNLABELLED]
+    out = np.flatnonzero(drawn.reasons)
+    reasons = np.array(REASONS)[drawn.reasons[out]]
     manifest = DatasetManifest(
         modality=config.modality,
         classes=data.classes,
         parent=None,
-        splits={name: write_rows(objects, rows) for name, rows in visible.items()},
-        oracle=write_oracle(objects, hidden.ids[has_label], hidden.y[has_label]),
+        splits={
+            name: write_rows(objects, visible, rows=rows) for name, rows in drawn.splits.items()
+        },
+        oracle=write_oracle(objects, samples.ids[told], samples.y[told]),
         quarantine=(
             *write_quarantine(
-                objects,
-                samples.ids[out],
-                samples.columns["source_group"][out],
-                drawn.reasons[out],
+                objects, samples.ids[out], samples.columns["source_group"][out], reasons
             ),
             *write_refused(objects, data.refused),
         ),
@@ -285,8 +270,8 @@ def _is_noisy(config: CampaignConfig) -> bool:
     return config.sampling.label_noise.share > 0
 
 
-def _with_noise(config: CampaignConfig, classes: tuple[str, ...], train: SampleSet) -> SampleSet:
-    """Plant the wrong labels that an experiment asks for.
+def _with_noise(config: CampaignConfig, classes: tuple[str, ...], y: Array) -> Array:
+    """Plant the wrong labels that an experiment asks for in those of train.
 
     Raises:
         ConfigurationError: If a class to be touched is not in the source.
@@ -299,19 +284,17 @@ def _with_noise(config: CampaignConfig, classes: tuple[str, ...], train: SampleS
             f"its classes are {', '.join(classes[:20])}."
         )
     if not _is_noisy(config):
-        return train
+        return y
     chosen = [label for label, name in enumerate(classes) if name in (noise.classes or classes)]
     seed = derive_seed("label_noise", config.seed)
-    return train.with_labels(
-        wrong_labels(train.y, len(classes), noise.share, np.array(chosen, np.int64), seed)
-    )
+    return wrong_labels(y, len(classes), noise.share, np.array(chosen, np.int64), seed)
 
 
 def _commit(campaign: str, manifest: DatasetManifest, platform: Platform) -> bool:
     bundle = Bundle(
         version=VersionRow(manifest.digest, None, "root", _sizes(manifest)),
-        samples=tuple(
-            row for refs in manifest.splits.values() for row in real_rows(platform.objects, refs)
+        samples=real_rows(
+            platform.objects, [ref for refs in manifest.splits.values() for ref in refs]
         ),
         members=member_rows(platform.objects, manifest),
     )

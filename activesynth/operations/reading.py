@@ -48,7 +48,7 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
         "trainer", config.trainer.name, config.trainer.parameters
     )
     trainer.check(data.samples.x)
-    samples = data.samples.take(kept)
+    samples = data.samples if len(kept) == len(data.samples) else data.samples.take(kept)
     erasures = platform.lineage.erasures()
     own = [erasure for erasure in erasures if config.name in erasure.campaigns]
     refused = tuple(item for item in data.refused if not _names_withdrawn(item.name, own))
@@ -57,7 +57,8 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
         logger.warning(
             "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
         )
-    return replace(data, samples=samples.take(~is_erased), refused=refused)
+        samples = samples.take(~is_erased)
+    return replace(data, samples=samples, refused=refused)
 
 
 def _names_withdrawn(name: str, own: Sequence[Erasure]) -> bool:

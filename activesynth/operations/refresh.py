@@ -24,7 +24,7 @@ from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.exchange import Refused
 from activesynth.domain.platform import Platform
-from activesynth.domain.records import Bundle, Event, VersionRow
+from activesynth.domain.records import Bundle, Event, Streamed, VersionRow
 from activesynth.domain.samples import UNLABELLED, SampleSet
 from activesynth.errors import ConfigurationError, InputError
 from activesynth.operations.arrivals import Arrivals, Held, sort_arrivals
@@ -209,7 +209,9 @@ def _commit(
     sizes = {name: sum(ref.rows for ref in refs) for name, refs in child.splits.items()}
     bundle = Bundle(
         version=VersionRow(child.digest, head, "refresh", sizes),
-        samples=tuple(row for row in real_rows(platform.objects, added) if row.id in new),
+        samples=Streamed(
+            lambda: (row for row in real_rows(platform.objects, added) if row.id in new)
+        ),
         members=member_rows(platform.objects, child),
         events=(
             Event(

@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-import numpy as np
-
-from activesynth.domain.dataset_access import load_oracle, load_rows
+from activesynth.domain.canonical import Array
+from activesynth.domain.dataset_access import load_oracle
 from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Annotator
 from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
-from activesynth.domain.samples import SampleSet
 from activesynth.errors import WaitingForPeople
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
@@ -143,14 +141,14 @@ def _places(turn: Turn, selection: Any) -> dict[str, tuple[str, int, int | None]
 def _tasks(turn: Turn, items: list[QueueItem]) -> list[AnnotationTask]:
     if not items:
         return []
-    rows = _rows(turn, items)
+    inputs = _inputs(turn, items)
     predicted = turn.artifacts.arrays(turn.step("select").artifacts["predictions"])
     place = {sample: row for row, sample in enumerate(predicted["ids"].tolist())}
     hidden = load_oracle(turn.platform.objects, turn.manifest)
     return [
         AnnotationTask(
             item,
-            rows.x[n],
+            inputs[n],
             predicted["probs"][place[item.sample]],
             predicted["reference"][place[item.sample]],
             hidden.get(item.sample),
@@ -159,15 +157,10 @@ def _tasks(turn: Turn, items: list[QueueItem]) -> list[AnnotationTask]:
     ]
 
 
-def _rows(turn: Turn, items: list[QueueItem]) -> SampleSet:
-    pool = load_rows(turn.platform.objects, turn.manifest.splits["pool"])
-    candidates = turn.artifacts.samples(turn.step("screen").artifacts["targeted.samples"])
-    train = load_rows(turn.platform.objects, turn.manifest.splits["train"])
-    # Train last: a bought row stands in the pool's shards as well, with the same inputs.
-    x = np.concatenate([pool.x, candidates.x, train.x])
-    ids = [*pool.ids.tolist(), *candidates.ids.tolist(), *train.ids.tolist()]
-    position = {sample: row for row, sample in enumerate(ids)}
-    index = [position[item.sample] for item in items]
-    blank = np.full(len(items), -1, np.int64)
-    names = np.array([item.sample for item in items])
-    return SampleSet(names, x[index], blank, names)
+def _inputs(turn: Turn, items: list[QueueItem]) -> list[Array]:
+    """Return what is asked about, one shard read at a time."""
+    found: dict[tuple[str, int], Array] = {}
+    for shard in sorted({item.shard for item in items}):
+        x = turn.artifacts.samples(shard).x
+        found |= {(shard, item.row): x[item.row].copy() for item in items if item.shard == shard}
+    return [found[item.shard, item.row] for item in items]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import load_synthetic
-from activesynth.domain.dataset_rows import member_rows, real_rows
+from activesynth.domain.dataset_rows import member_rows, real_rows, synthetic_members
 from activesynth.domain.documents import DatasetManifest, Plan, SweepPoint, WeaknessProfile
 from activesynth.domain.records import (
     Bundle,
@@ -19,6 +21,7 @@ from activesynth.domain.records import (
     ModelRow,
     PlanRow,
     SampleRow,
+    Streamed,
     VersionRow,
 )
 from activesynth.steps.audit import audited_rows
@@ -46,8 +49,8 @@ def build_bundle(turn: Turn, version: str | None, promoted: bool, gate: list[Met
     metrics = [MetricRow(**row) for row in measured]
     return Bundle(
         version=_version(turn, version, promoted),
-        samples=(*_bought(turn), *_samples(turn)),
-        members=tuple(_members(turn, version)),
+        samples=Streamed(lambda: chain(_bought(turn), _samples(turn))),
+        members=Streamed(lambda: _members(turn, version)),
         weaknesses=profile.weaknesses,
         plan=tuple(
             PlanRow(item.weakness, item.count, item.expected_gain, item.evidence)
@@ -179,13 +182,12 @@ def _sampler(turn: Turn) -> list[MetricRow]:
     ]
 
 
-def _samples(turn: Turn) -> list[SampleRow]:
-    """Return every candidate with its scores and its final verdict."""
+def _samples(turn: Turn) -> Iterator[SampleRow]:
+    """Yield every candidate with its scores and its final verdict."""
     screened = turn.step("screen").artifacts
     used = _used(turn)
     labels = _trained_labels(turn)
     reviewed = _rejected_by_people(turn)
-    rows = []
     for arm in ARMS:
         digest = screened[f"{arm}.samples"]
         samples = turn.artifacts.samples(digest)
@@ -202,27 +204,24 @@ def _samples(turn: Turn) -> list[SampleRow]:
             else:
                 verdict, why = "rejected", "not_selected"
             anchor = str(samples.columns["anchor"][row])
-            rows.append(
-                SampleRow(
-                    id=sample,
-                    origin="synthetic",
-                    shard=digest,
-                    row=row,
-                    label=labels.get(sample, int(samples.y[row])),
-                    generator=str(samples.columns["generator"][row]),
-                    weakness=str(samples.columns["weakness"][row]) or None,
-                    seed=int(samples.columns["seed"][row]),
-                    scores=_scores(samples.columns["confidence"], verdicts, row),
-                    verdict=verdict,
-                    verdict_reason=why,
-                    parents=(anchor or str(verdicts["nearest"][row]),),
-                )
+            yield SampleRow(
+                id=sample,
+                origin="synthetic",
+                shard=digest,
+                row=row,
+                label=labels.get(sample, int(samples.y[row])),
+                generator=str(samples.columns["generator"][row]),
+                weakness=str(samples.columns["weakness"][row]) or None,
+                seed=int(samples.columns["seed"][row]),
+                scores=_scores(samples.columns["confidence"], verdicts, row),
+                verdict=verdict,
+                verdict_reason=why,
+                parents=(anchor or str(verdicts["nearest"][row]),),
             )
-    return rows
 
 
-def _bought(turn: Turn) -> tuple[SampleRow, ...]:
-    """Return the real rows whose label was bought or corrected, and their new place.
+def _bought(turn: Turn) -> Iterator[SampleRow]:
+    """Yield the real rows whose label was bought or corrected, and their new place.
 
     A row that was taken out keeps its last place, with the verdict of who did so.
     """
@@ -230,13 +229,14 @@ def _bought(turn: Turn) -> tuple[SampleRow, ...]:
         turn.step("integrate").artifacts["labels_only"], DatasetManifest
     ).splits["train"]
     fresh = [ref for ref in labelled if ref not in turn.manifest.splits["train"]]
-    rows = real_rows(turn.platform.objects, fresh)
-    out = _rejected_by_people(turn) - {row.id for row in rows}
+    out = set(_rejected_by_people(turn))
+    for row in real_rows(turn.platform.objects, fresh):
+        out.discard(row.id)
+        yield row
     before = real_rows(turn.platform.objects, turn.manifest.splits["train"]) if out else ()
-    removed = tuple(
-        replace(row, verdict="rejected", verdict_reason=REASON) for row in before if row.id in out
-    )
-    return (*rows, *removed)
+    for row in before:
+        if row.id in out:
+            yield replace(row, verdict="rejected", verdict_reason=REASON)
 
 
 def _trained_labels(turn: Turn) -> dict[str, int]:
@@ -279,16 +279,14 @@ def _rejected_by_people(turn: Turn) -> set[str]:
     return {answer["sample"] for answer in answers if answer["action"] == "reject"}
 
 
-def _members(turn: Turn, version: str | None) -> list[MemberRow]:
-    """List what the version holds, and the synthetic rows that the arms trained on."""
+def _members(turn: Turn, version: str | None) -> Iterator[MemberRow]:
+    """Tell what the version holds, and the synthetic rows that the arms trained on."""
     integrated = turn.step("integrate").artifacts
-    objects = turn.platform.objects
-    rows: list[MemberRow] = []
     branches = {integrated[arm] for arm in _branches(turn)}
     for digest in sorted(branches | {version or ""} - {""}):
-        members = member_rows(objects, turn.artifacts.document(digest, DatasetManifest))
-        rows += [row for row in members if digest == version or row.split == "synthetic"]
-    return rows
+        manifest = turn.artifacts.document(digest, DatasetManifest)
+        told = member_rows if digest == version else synthetic_members
+        yield from told(turn.platform.objects, manifest)
 
 
 def _models(turn: Turn) -> list[ModelRow]:

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import load_rows, write_quarantine, write_rows
+from activesynth.domain.dataset_access import (
+    find_rows,
+    load_rows,
+    write_quarantine,
+    write_rows,
+)
 from activesynth.domain.documents import ShardRef
 from activesynth.domain.ports import ObjectStore
 from activesynth.domain.samples import SampleSet
@@ -43,8 +48,7 @@ class Corrections:
         """Return one shard naming the rows that were taken out, with the reason; or none."""
         if not self.removed:
             return ()
-        rows = load_rows(objects, refs)
-        out = rows.take(np.isin(rows.ids, sorted(self.removed)))
+        out = find_rows(objects, refs, self.removed)
         return write_quarantine(objects, out.ids, out.groups, np.full(len(out), REASON))
 
     def without_copies(
@@ -89,7 +93,7 @@ def corrections(
     asked = set(recheck)
     if not asked:
         return Corrections({}, frozenset())
-    rows = load_rows(objects, train)
+    rows = find_rows(objects, train, asked)
     present = dict(zip(rows.ids.tolist(), rows.y.tolist(), strict=True))
     about = [answer for answer in answers if answer["sample"] in asked]
     return Corrections(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import load_split
+from activesynth.domain.dataset_access import split_shards
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.records import StepRecord
@@ -14,7 +14,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 CODEBOOK = Step("codebook")
-EMBED = Step("embed", version=2)
+EMBED = Step("embed", version=3)
 SPLITS = ("train", "pool", "guide")
 
 
@@ -28,10 +28,9 @@ def embed(iteration_id: str, platform: Platform) -> StepRecord:
         centroids = turn.artifacts.arrays(codebook)["centroids"]
         state = turn.state(encoder)
         for split in SPLITS:
-            rows = load_split(platform.objects, turn.manifest, split)
-            vectors = embed_rows(turn, state, rows.x, centroids.shape[1])
+            ids, vectors = _embedded(turn, state, split, centroids.shape[1])
             clusters = assign(turn, centroids, vectors)
-            outputs.arrays(split, {"ids": rows.ids, "vectors": vectors, "clusters": clusters})
+            outputs.arrays(split, {"ids": ids, "vectors": vectors, "clusters": clusters})
             if split == "train":
                 outputs.link("index", platform.objects.put(platform.index.build(vectors)))
                 diversity = cluster_entropy(clusters, len(centroids))
@@ -48,6 +47,18 @@ def embed(iteration_id: str, platform: Platform) -> StepRecord:
         settings={},
         compute=compute,
     )
+
+
+def _embedded(turn: Turn, encoder: State, split: str, dimension: int) -> tuple[Array, Array]:
+    """Return ids and embeddings of a split, one shard embedded at a time.
+
+    A row's embedding does not depend on the others, so they are as of all at once.
+    """
+    parts = [
+        (rows.ids, embed_rows(turn, encoder, rows.x, dimension))
+        for rows in split_shards(turn.platform.objects, turn.manifest, split)
+    ]
+    return np.concatenate([ids for ids, _ in parts]), np.concatenate([v for _, v in parts])
 
 
 def embed_rows(turn: Turn, encoder: State, x: Array, dimension: int) -> Array:
@@ -71,9 +82,14 @@ def _codebook(turn: Turn, encoder: str) -> str:
     seed = turn.campaign_seed("codebook")
 
     def compute(outputs: Outputs) -> None:
-        rows = [turn.root_rows(split) for split in ("train", "pool")]
-        x = np.concatenate([part.x for part in rows])
-        vectors = turn.trainer.embed(turn.state(encoder), x)
+        manifest, state = turn.root_manifest(), turn.state(encoder)
+        parts = [
+            turn.trainer.embed(state, rows.x)
+            for split in ("train", "pool")
+            for rows in split_shards(turn.platform.objects, manifest, split)
+            if len(rows)
+        ]
+        vectors = np.concatenate(parts)
         centroids = turn.platform.index.codebook(vectors, count, seed=seed)
         outputs.arrays("codebook", {"centroids": centroids})
 

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.domain.dataset_access import load_split, load_synthetic, write_rows
+from activesynth.domain.dataset_access import (
+    find_rows,
+    load_ids,
+    load_quarantine,
+    load_split,
+    load_synthetic,
+    write_rows,
+)
 from activesynth.domain.dataset_rows import RETRIEVED
 from activesynth.domain.documents import DatasetManifest, ShardRef
 from activesynth.domain.platform import Platform
@@ -124,13 +131,15 @@ def _bought(turn: Turn, answers: list[dict[str, Any]], retrieved: Mapping[str, A
     The columns ``retrieved_for`` (a weakness, or an empty text) and ``retrieved_distance`` stay
     with the rows in all later versions.
     """
-    pool = load_split(turn.platform.objects, turn.manifest, "pool")
+    objects, manifest = turn.platform.objects, turn.manifest
     labels = {
         answer["sample"]: answer["label"]
         for answer in answers
         if answer["action"] in ("accept", "relabel") and answer["label"] is not None
     }
-    rows = pool.take(np.isin(pool.ids, list(labels)) if labels else np.zeros(len(pool), bool))
+    gone = load_quarantine(objects, manifest)
+    wanted = labels.keys() - set(load_ids(objects, manifest.splits["train"]).tolist()) - gone
+    rows = find_rows(objects, manifest.splits["pool"], wanted)
     place = {sample: n for n, sample in enumerate(retrieved["ids"].tolist())}
     found = [place.get(sample) for sample in rows.ids.tolist()]
     why = [
@@ -155,11 +164,13 @@ def _leaks(turn: Turn, bought: SampleSet, fresh: Mapping[str, SampleSet]) -> dic
     guarded = concatenate(
         [load_split(objects, manifest, name) for name in manifest.splits if name not in GROWING]
     )
-    growing = load_split(objects, manifest, "train")
-    reference = unit_scaled(guarded.x, growing.x)
+    # Pictures have a scale of their own, and train need not be looked at.
+    is_picture = guarded.x.dtype == np.uint8
+    growing = guarded.x if is_picture else load_split(objects, manifest, "train").x
+    reference = unit_scaled(guarded.x, growing)
     limit = turn.config.splits.near_duplicate
     return {
-        place: int(has_near_duplicate(unit_scaled(rows.x, growing.x), reference, limit).sum())
+        place: int(has_near_duplicate(unit_scaled(rows.x, growing), reference, limit).sum())
         for place, rows in {"train": bought, **fresh}.items()
     }
 

@@ -17,7 +17,7 @@ from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS, shard_count
 from activesynth.steps.generators import campaign_generator, sampled_by
 from activesynth.steps.turn import Turn, open_turn
-from activesynth.targeting.screening import CENSUS_ROWS, Limits, calibrate
+from activesynth.targeting.screening import ASKED_ROWS, CENSUS_ROWS, Limits, calibrate
 from activesynth.targeting.screening import screen as apply_limits
 from activesynth.uncertainty.scores import (
     ensemble_variance,
@@ -74,7 +74,7 @@ def screen(iteration_id: str, platform: Platform) -> StepRecord:
             "passes": turn.config.uncertainty.passes,
             **sampled_by(turn),
             # Absent for as many rows as are all asked: smaller campaigns keep their keys.
-            **({"asked": CENSUS_ROWS} if _train_rows(turn) > CENSUS_ROWS else {}),
+            **({"asked of index": ASKED_ROWS} if _train_rows(turn) > CENSUS_ROWS else {}),
         },
         compute=compute,
         seed=seed,
@@ -108,7 +108,15 @@ def _limits(turn: Turn, verifier: Predictor, control: SampleSet) -> Limits:
         min_label_probability=settings.min_label_probability,
         duplicate_quantile=settings.duplicate_quantile,
         easy_quantile=settings.easy_quantile,
+        nearest=lambda rows, count: _nearest(turn, rows, count)[0],
     )
+
+
+def _nearest(turn: Turn, vectors: Array, count: int) -> tuple[Array, Array]:
+    """Return Euclidean distances and row numbers of the nearest train rows, ``(m, count)`` each."""
+    index = turn.platform.objects.get(turn.step("embed").artifacts["index"])
+    squared, rows = turn.platform.index.search(index, vectors, count)
+    return np.sqrt(np.maximum(squared, 0.0)), rows
 
 
 def _verdicts(
@@ -126,9 +134,8 @@ def _verdicts(
     vectors = embed_rows(
         turn, turn.state(embedded_encoder(turn)), rows.x, train["vectors"].shape[1]
     )
-    index = turn.platform.objects.get(embedded["index"])
-    squared, nearest = turn.platform.index.search(index, vectors, 1)
-    distance = np.sqrt(np.maximum(squared[:, 0], 0.0))
+    distances, nearest = _nearest(turn, vectors, 1)
+    distance = distances[:, 0]
     passes = turn.config.uncertainty.passes
     draws = predictor.draws(rows.x, passes=passes, seed=seed)
     entropy = predictive_entropy(draws)

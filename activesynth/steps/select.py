@@ -191,20 +191,19 @@ def _predictions(
     turn: Turn, model: str, judge: str, screened: Any, ids: list[str], recheck: list[str]
 ) -> dict[str, Array]:
     """Predict what somebody is asked about, so that answering needs no model any more."""
-    objects = turn.platform.objects
-    sources = [
-        load_split(objects, turn.manifest, "pool"),
-        _candidates(turn, screened, "targeted")[0],
-    ]
-    if recheck:
-        sources.append(load_split(objects, turn.manifest, "train"))
-    everything = [sample for rows in sources for sample in rows.ids.tolist()]
-    position = {sample: row for row, sample in enumerate(everything)}
     asked = [*ids, *recheck]
-    x = np.concatenate([rows.x for rows in sources])[[position[sample] for sample in asked]]
     if not asked:
         nothing = np.zeros((0, turn.classes))
         return {"ids": np.zeros(0, "<U32"), "probs": nothing, "reference": nothing}
+    places = [ref.blob for ref in turn.manifest.splits["pool"]]
+    places.append(screened["targeted.samples"])
+    places += [ref.blob for ref in turn.manifest.splits["train"]] if recheck else []
+    wanted, found = set(asked), dict[str, Array]()
+    for place in places:
+        rows = turn.artifacts.samples(place)
+        here = enumerate(rows.ids.tolist())
+        found |= {name: rows.x[row].copy() for row, name in here if name in wanted}
+    x = np.stack([found[sample] for sample in asked])
     return {
         "ids": np.array(asked),
         "probs": turn.predictor(model).predict_proba(x),

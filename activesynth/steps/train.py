@@ -32,7 +32,10 @@ def _encoder(turn: Turn) -> str:
     part = turn.config.trainer
 
     def compute(outputs: Outputs) -> None:
-        rows = concatenate([turn.root_rows("train"), turn.root_rows("pool")])
+        manifest, objects = turn.root_manifest(), turn.platform.objects
+        rows = concatenate(
+            [load_split(objects, manifest, "train"), load_split(objects, manifest, "pool")]
+        )
         state = turn.trainer.pretrain(
             rows.x,
             seed=turn.campaign_seed("encoder"),

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.config.trigger import apply_trigger
 from activesynth.domain.canonical import derive_seed
-from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest, ModelCard, ShardRef
 from activesynth.domain.erasure import ErasedBlob
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Modality, Predictor, Trainer
 from activesynth.domain.records import IterationRecord, IterationRef, StepRecord
-from activesynth.domain.samples import SampleSet
 from activesynth.domain.work import take_up
 from activesynth.steps.artifacts import Artifacts
 
@@ -90,14 +88,12 @@ class Turn:
             manifest = self.artifacts.document(digest, DatasetManifest)
         return digest
 
-    def root_rows(self, split: str) -> SampleSet:
-        """Read one split of the first dataset version, without the rows that were erased since."""
+    def root_manifest(self) -> DatasetManifest:
+        """Return the first dataset version, without the rows that were erased since."""
         manifest = self.artifacts.document(self.root(), DatasetManifest)
-        objects = self.platform.objects
-        if not all(objects.has(ref.blob) for ref in manifest.shards):
-            erased = self.platform.lineage.erased_blobs()
-            manifest = without_erased(manifest, erased)
-        return load_split(objects, manifest, split)
+        if all(self.platform.objects.has(ref.blob) for ref in manifest.shards):
+            return manifest
+        return without_erased(manifest, self.platform.lineage.erased_blobs())
 
 
 def without_erased(manifest: DatasetManifest, erased: Mapping[str, ErasedBlob]) -> DatasetManifest:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from activesynth.domain.canonical import Array
 from activesynth.domain.dataset_access import write_rows
 from activesynth.domain.dataset_rows import member_rows, real_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest
@@ -133,6 +134,10 @@ def _cluster(platform: Platform, folder: Path, rows: int) -> Work:
 def _screening(platform: Platform, folder: Path, rows: int) -> Work:
     real, guide, asked = vectors(rows), vectors(rows // 25, seed=1), vectors(rows // 5, seed=2)
     rng = np.random.default_rng(0)
+    index = platform.index.build(real)
+
+    def nearest(points: Array, count: int) -> Array:
+        return np.sqrt(platform.index.search(index, points, count)[0])
 
     def work() -> str:
         limits = calibrate(
@@ -148,17 +153,20 @@ def _screening(platform: Platform, folder: Path, rows: int) -> Work:
             min_label_probability=0.15,
             duplicate_quantile=0.005,
             easy_quantile=0.05,
+            nearest=nearest,
         )
-        index = platform.index.build(real)
-        squared, _ = platform.index.search(index, asked, 1)
         accepted, _ = apply_limits(
             limits,
-            distances=np.sqrt(np.maximum(squared[:, 0], 0.0)),
+            distances=nearest(asked, 1)[:, 0],
             confidence=rng.random(len(asked)),
             entropy=rng.random(len(asked)),
             label_probability=rng.random(len(asked)),
         )
-        return f"core, on arrays: {len(asked)} candidates, {int(accepted.sum())} accepted"
+        return (
+            f"core, on arrays, index as it is built in `embed`: {len(asked)} candidates, "
+            f"{int(accepted.sum())} accepted; limits {limits.duplicate_distance:.4f} and "
+            f"{limits.max_distance:.4f}"
+        )
 
     return work
 

@@ -6,13 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from activesynth.datasets.parameters import MAX_PIXELS, Budgets, FolderParameters
+from activesynth.datasets.rows import Rows, from_arrays, to_arrays
 from activesynth.datasets.sandbox import BYTES_PER_PIXEL, OVERHEAD_BYTES, decode_apart, limits_of
+from activesynth.domain.spool import write_rows_of
 from activesynth.errors import InputError
 
 SMALL = Budgets(max_bytes=1 << 20, max_seconds=120)
@@ -43,6 +47,22 @@ def test_a_decoder_that_dies_hangs_or_grows_is_a_refusal_with_its_reason(
 
     assert caught.value.reason == reason
     assert caught.value.field
+
+
+def test_inputs_stay_in_a_file_and_are_as_many_as_was_said() -> None:
+    rows = Rows(np.arange(12).reshape(3, 4), np.zeros(3, np.int64), ("a", "b"))
+    with tempfile.TemporaryFile() as inputs:
+        write_rows_of(inputs, rows.x)
+        found = from_arrays(to_arrays(rows), inputs)
+        inputs.truncate(11 * rows.x.itemsize)
+        with pytest.raises(ValueError, match="inputs of 88 bytes"):
+            from_arrays(to_arrays(rows), inputs)
+    assert not found.x.flags.owndata
+    assert not found.x.flags.writeable
+
+    x = decode_apart("hostile_readers:look_around", SMALL).x
+    assert not x.flags.owndata
+    assert np.array_equal(x, np.zeros((2, 2)))
 
 
 def test_the_decoding_process_holds_no_secret_and_is_no_fork(

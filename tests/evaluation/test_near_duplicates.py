@@ -16,6 +16,7 @@ from activesynth.evaluation.near_duplicates import (
     has_near_duplicate,
     near_duplicate_groups,
     near_pairs,
+    scaled_rows,
     unit_scaled,
 )
 
@@ -128,3 +129,30 @@ def test_pictures_keep_one_scale_and_tables_take_that_of_the_reference() -> None
 
     assert unit_scaled(pictures).tolist() == [[0.0, 1.0]]
     assert unit_scaled(np.array([[2.0, 3.0]]), reference).tolist() == [[1.0, 3.0]]
+
+
+@pytest.mark.parametrize("kind", ["pictures", "a table", "a constant"])
+def test_rows_scaled_when_they_are_looked_at_are_the_scaled_rows(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(range_search, "NUMBERS", 1000)
+    rng = np.random.default_rng(0)
+    x: Array = rng.integers(0, 256, (400, 5, 4, 1), dtype=np.uint8)
+    if kind != "pictures":
+        x = rng.normal(size=(400, 19)).astype(np.float32) * (kind == "a table")
+    x[200:250] = x[:50]
+    rows = rng.permutation(400)[:150]
+
+    table, whole = scaled_rows(x), unit_scaled(x)
+
+    flat = x.reshape(400, -1).astype(np.float32)
+    spread = flat.std(axis=0, dtype=np.float64)
+    scale = 255.0 if kind == "pictures" else np.where(spread > 0, spread, 1.0).astype(np.float32)
+    assert np.array_equal(whole, flat / np.float32(scale))
+    assert np.array_equal(table[10:20], whole[10:20])
+    assert np.array_equal(table.take(rows)[np.array([3, 1])], whole[rows][[3, 1]])
+    assert np.array_equal(range_search._mean(whole), whole.mean(axis=0, dtype=np.float64))
+    groups = near_duplicate_groups(table, 0.01)
+    assert np.array_equal(groups, near_duplicate_groups(whole, 0.01))
+    left, right = table.take(np.arange(60)), table.take(np.arange(200, 260))
+    assert has_near_duplicate(left, right, 0.01)[:50].all()

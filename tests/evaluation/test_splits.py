@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, ShapeError
+from activesynth.evaluation.near_duplicates import ScaledRows
 from activesynth.evaluation.splits import connected_groups, draw_splits, halves, leaks
 
 SHARES = {"train": 0.2, "pool": 0.2, "guide": 0.2, "judge": 0.1, "gate": 0.15, "test": 0.15}
@@ -42,15 +43,7 @@ def test_splits_are_disjoint_by_sample_group_and_near_duplicate(
     assert len(every) == len(np.unique(every))
     assert set(np.flatnonzero(y >= 0)) <= set(every.tolist())
     assert (np.concatenate([y[r] for n, r in splits.items() if n != "pool"]) >= 0).all()
-    assert (
-        leaks(
-            {name: rows.astype(str) for name, rows in splits.items()},
-            {name: groups[rows] for name, rows in splits.items()},
-            {name: x[rows] for name, rows in splits.items()},
-            near_duplicate=threshold,
-        )
-        == []
-    )
+    assert leaks(splits, np.arange(300), groups, as_table(x), near_duplicate=threshold) == []
 
 
 def test_shares_and_classes_are_met_when_rows_are_free() -> None:
@@ -169,16 +162,18 @@ def test_halves_are_about_equal_and_differ_by_seed() -> None:
 
 
 def test_leaks_name_both_splits_and_what_they_share() -> None:
-    ids = {"train": np.array(["1", "2"]), "pool": np.array(["2"]), "gate": np.array(["2", "4"])}
-    groups = {"train": np.array(["a", "b"]), "pool": np.array(["b"]), "gate": np.array(["x", "a"])}
-    x = {
-        "train": np.array([[0.0], [1.0]], np.float32),
-        "pool": np.array([[1.0]], np.float32),
-        "gate": np.array([[1.001], [8.0]], np.float32),
-    }
+    splits = {"train": np.array([0, 1]), "pool": np.array([2]), "gate": np.array([3, 4])}
+    ids = np.array(["1", "2", "2", "2", "4"])
+    groups = np.array(["a", "b", "b", "x", "a"])
+    x = np.array([[0.0], [1.0], [1.0], [1.001], [8.0]], np.float32)
 
-    assert leaks(ids, groups, x, near_duplicate=0.01) == [
+    assert leaks(splits, ids, groups, as_table(x), near_duplicate=0.01) == [
         "train and pool and gate share 1 samples",
         "train and pool and gate share 1 groups",
         "2 rows of train and pool are near duplicates of rows in gate",
     ]
+
+
+def as_table(x: Array) -> ScaledRows:
+    """Return rows that are scaled already."""
+    return ScaledRows(x, np.float32(1.0))

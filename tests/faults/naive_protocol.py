@@ -32,7 +32,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.errors import ConflictError
-from activesynth.lineage.bundles import merge_bundle, stage_bundle
+from activesynth.lineage.bundles import merge_bundle, spooled_bundle, stage_bundle
 from activesynth.lineage.engine import Database, make_engine
 from activesynth.lineage.schema import campaigns, dataset_versions, iterations
 from activesynth.lineage.store import PostgresLineageStore
@@ -107,9 +107,7 @@ class NaiveLineageStore(PostgresLineageStore):
         with self._connections.writing("naive head") as connection:
             here = campaigns.c.name == campaign
             connection.execute(update(campaigns).where(here).values(head=version.digest))
-        with self._connections.writing("naive rows") as connection:
-            rest = replace(bundle, version=None)
-            merge_bundle(connection, stage_bundle(connection, campaign, None, rest))
+        self._write(campaign, None, replace(bundle, version=None))
         return True
 
     def commit_iteration(self, commit: IterationCommit) -> bool:
@@ -119,13 +117,16 @@ class NaiveLineageStore(PostgresLineageStore):
         if not super().commit_iteration(head_only):
             return False
         time.sleep(0.02)  # as long as larger bundles take
-        rest = replace(commit.bundle, version=None)
-        with self._connections.writing("naive rows") as connection:
-            merge_bundle(
-                connection,
-                stage_bundle(connection, commit.ref.campaign, commit.ref.number, rest),
-            )
+        ref = commit.ref
+        self._write(ref.campaign, ref.number, replace(commit.bundle, version=None))
         return True
+
+    def _write(self, campaign: str, iteration: int | None, bundle: Bundle) -> None:
+        with (
+            spooled_bundle(campaign, iteration, bundle) as rows,
+            self._connections.writing("naive rows") as connection,
+        ):
+            merge_bundle(connection, stage_bundle(connection, rows))
 
 
 class NaiveBucket:

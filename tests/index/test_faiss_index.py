@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import faiss
 import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
@@ -9,6 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import VectorIndex
 from activesynth.errors import CorruptArtifactError, InputError, ShapeError
+from activesynth.index import faiss_index
 from activesynth.index.faiss_index import FaissIndex
 
 
@@ -58,6 +62,16 @@ def test_approximate_layouts_find_nearly_all_true_neighbours(
 
     assert index.layout(4000) == layout
     assert recall > 0.9
+
+
+def test_a_search_looks_into_no_more_lists_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss_index, "MIN_PROBES", 2)
+    monkeypatch.setattr(faiss_index, "MAX_PROBES", 3)
+
+    built = FaissIndex(flat_rows=100).build(make_vectors(4000))
+
+    index: Any = faiss.deserialize_index(np.frombuffer(built, np.uint8))
+    assert index.nprobe == 3
 
 
 def test_many_equal_vectors_still_make_an_index() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from activesynth.domain.canonical import canonical_json, sha256
 from activesynth.domain.effects import Unwatched
 from activesynth.domain.ports import AnnotationQueue, LineageReader, LineageStore
-from activesynth.domain.records import Bundle, MetricRow, SampleRow, VersionRow
+from activesynth.domain.records import Bundle, MetricRow, SampleRow, Streamed, VersionRow
 from activesynth.errors import (
     ConfigurationError,
     ConflictError,
@@ -20,7 +23,9 @@ from activesynth.errors import (
     TransientError,
 )
 from activesynth.lineage import bulk
+from activesynth.lineage.bundles import commit_digest
 from activesynth.lineage.lineage import Lineage, open_lineage
+from activesynth.lineage.plain import attributes, plain
 from lineage_cases import (
     CONFIG,
     ROOT,
@@ -314,6 +319,45 @@ def test_a_row_given_twice_is_one_row_and_what_the_driver_sends_in_pieces_is_who
 
     assert count(lineage, "samples") == 50
     assert lineage.reader.sample("größe-49")[0]["row"] == 49
+
+
+def test_rows_are_made_before_a_transaction_begins_and_never_held(lineage: Lineage) -> None:
+    lineage.store.register_campaign("digits", CONFIG)
+    alive: list[weakref.ref[SampleRow]] = []
+
+    def rows() -> Iterator[SampleRow]:
+        pool: Any = lineage.database._engine.pool
+        for number in range(1000):
+            assert pool.checkedout() == 0
+            row = Weak(f"sample-{number}", "real", "s", number, 1)
+            alive.append(weakref.ref(row))
+            yield row
+            assert sum(known() is not None for known in alive[-100:]) <= 2
+
+    bundle = Bundle(VersionRow(ROOT, None, "root", {"train": 1000}), samples=Streamed(rows))
+
+    lineage.store.commit_version("digits", bundle, expected_head=None)
+
+    assert count(lineage, "samples") == 1000
+
+
+class Weak(SampleRow):
+    """A row that tells whether somebody still holds it."""
+
+
+def test_the_digest_of_a_commit_is_that_of_one_document(lineage: Lineage) -> None:
+    make_campaign(lineage.store)
+    commit = make_commit(lineage.store.open_iteration("digits", "run-0", {}))
+    rows = attributes(commit.bundle)
+    document = {
+        name: getattr(commit, name)
+        for name in ("parent", "decision", "reason", "head_model", "branches")
+    }
+    version = attributes(rows.pop("version"))
+    listed = {name: [attributes(row) for row in group] for name, group in rows.items()}
+    document.update(campaign="digits", number=0, version=version, rows=listed)
+
+    assert commit_digest(commit) == sha256(canonical_json(plain(document)))
 
 
 def test_a_sample_written_again_takes_new_facts_and_keeps_the_iteration_that_brought_it(

@@ -175,10 +175,11 @@ def test_the_database_learns_every_row_once_with_its_place() -> None:
     bundle = lineage.bundles[0]
     assert bundle.version is not None
     assert (bundle.version.origin, bundle.version.parent) == ("root", None)
-    assert len({row.id for row in bundle.samples}) == len(bundle.samples) == 1797
-    assert {row.sample for row in bundle.members} == {row.id for row in bundle.samples}
+    samples = tuple(bundle.samples)
+    assert len({row.id for row in samples}) == len(samples) == 1797
+    assert {row.sample for row in bundle.members} == {row.id for row in samples}
     assert {row.manifest for row in bundle.members} == {result.version}
-    for row in bundle.samples[::200]:
+    for row in samples[::200]:
         assert SampleSet.decode(objects.get(row.shard)).ids[row.row] == row.id
 
 

@@ -263,8 +263,9 @@ def test_members_of_the_new_version_are_complete(campaign: Campaign) -> None:
     bundle = campaign.lineage.bundles[1]
     assert bundle.version is not None
     assert bundle.version.origin == "refresh"
-    assert len(bundle.samples) == 20
-    assert len({row.sample for row in bundle.members}) == len(bundle.members) == 420
+    assert len(tuple(bundle.samples)) == 20
+    members = [row.sample for row in bundle.members]
+    assert len(set(members)) == len(members) == 420
     assert [event.kind for event in bundle.events] == ["dataset_refreshed"]
 
 

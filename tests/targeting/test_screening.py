@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 
 from activesynth.domain.canonical import Array
 from activesynth.errors import ShapeError
+from activesynth.index.faiss_index import FaissIndex
 from activesynth.targeting import screening
 from activesynth.targeting.screening import (
     REASONS,
@@ -47,8 +48,14 @@ def calibrated(**changes: Any) -> Limits:
         "min_label_probability": 0.15,
         "duplicate_quantile": 0.005,
         "easy_quantile": 0.05,
+        "nearest": not_asked,
     }
     return calibrate(**{**facts, **changes})
+
+
+def not_asked(rows: Array, count: int) -> Array:
+    """Stand for an index where distances are to be exact."""
+    raise AssertionError("asked the index")
 
 
 def judge(**values: float) -> str:
@@ -140,18 +147,52 @@ def test_limits_are_quantiles_of_brute_force_distances() -> None:
     assert limits.duplicate_distance == pytest.approx(np.quantile(among.min(axis=1), 0.1))
 
 
-def test_of_many_rows_some_are_asked_for_their_nearest_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    real = np.random.default_rng(1).normal(size=(300, 4))
-    distances = cdist(real, real)
-    np.fill_diagonal(distances, np.inf)
-    monkeypatch.setattr(screening, "CENSUS_ROWS", 100)
+def test_of_many_rows_the_index_is_asked_about_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    real, guide = rng.normal(size=(300, 4)), rng.normal(size=(250, 4))
+    monkeypatch.setattr(screening, "CENSUS_ROWS", 200)
+    monkeypatch.setattr(screening, "ASKED_ROWS", 100)
+    asked = []
 
-    limits = calibrated(real_embeddings=real, duplicate_quantile=0.1)
+    def nearest(rows: Array, count: int) -> Array:
+        asked.append(len(rows))
+        found: Array = np.sort(cdist(rows, real), axis=1)[:, :count]
+        return found
 
-    asked = distances.min(axis=1)[::3]
-    assert limits.duplicate_distance == pytest.approx(np.quantile(asked, 0.1), rel=1e-9)
+    limits = calibrated(
+        real_embeddings=real,
+        guide_embeddings=guide,
+        realism_quantile=0.9,
+        duplicate_quantile=0.1,
+        nearest=nearest,
+    )
+
+    among = np.sort(cdist(real[::3], real), axis=1)[:, 1]
+    to_train = cdist(guide[np.arange(100) * 250 // 100], real).min(axis=1)
+    assert limits.duplicate_distance == pytest.approx(np.quantile(among, 0.1), rel=1e-9)
+    assert limits.max_distance == pytest.approx(np.quantile(to_train, 0.9), rel=1e-9)
+    assert asked == [100, 100]
+
+
+def test_limits_of_sampled_rows_are_near_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    real, guide = rng.normal(size=(3000, 4)), rng.normal(size=(3000, 4))
+    exact = calibrated(real_embeddings=real, guide_embeddings=guide, realism_quantile=0.9)
+    index = FaissIndex(flat_rows=100)
+    built = index.build(real)
+    monkeypatch.setattr(screening, "CENSUS_ROWS", 1000)
+    monkeypatch.setattr(screening, "ASKED_ROWS", 1000)
+
+    sampled = calibrated(
+        real_embeddings=real,
+        guide_embeddings=guide,
+        realism_quantile=0.9,
+        nearest=lambda rows, count: np.sqrt(index.search(built, rows, count)[0]),
+    )
+
+    share = (cdist(guide, real).min(axis=1) <= sampled.max_distance).mean()
+    assert share == pytest.approx(0.9, abs=4 * (0.9 * 0.1 / 1000) ** 0.5)
+    assert sampled.duplicate_distance == pytest.approx(exact.duplicate_distance, rel=0.3)
 
 
 def test_a_copy_of_a_real_row_is_a_duplicate_even_when_real_rows_repeat() -> None:
