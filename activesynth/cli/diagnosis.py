@@ -75,11 +75,12 @@ def diagnose(
         )
     if predictions is not None:
         from activesynth.config.campaign import Uncertainty
-        from activesynth.operations.predictions import diagnose_predictions, read_predictions
+        from activesynth.datasets.prediction_files import predictions_apart
+        from activesynth.operations.predictions import checked_predictions, diagnose_predictions
 
         defaults = Uncertainty()
         profile = diagnose_predictions(
-            read_predictions(predictions),
+            checked_predictions(predictions_apart(predictions)),
             predictions.stem,
             margin=margin,
             alpha=alpha,

@@ -8,6 +8,7 @@ and judges what it wrote.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from activesynth.datasets.rows import to_arrays
+from activesynth.datasets.rows import Rows, to_arrays
 from activesynth.domain.spool import write_rows_of
 from activesynth.errors import InputError
 
@@ -39,14 +40,20 @@ def main() -> int:
     _confine(request["limits"])
     answer: dict[str, Any] = {}
     try:
-        rows = reader(parameters, _Working(request["working"]))
+        found = reader(parameters, _Working(request["working"]))
+        arrays = to_arrays(found) if isinstance(found, Rows) else found
         with os.fdopen(request["arrays"], "wb", closefd=False) as file:
-            np.savez(file, **to_arrays(rows))  # type: ignore[arg-type]
-        with os.fdopen(request["inputs"], "wb", closefd=False) as file:
-            write_rows_of(file, rows.x)
+            np.savez(file, **arrays)
+        if isinstance(found, Rows):
+            with os.fdopen(request["inputs"], "wb", closefd=False) as file:
+                write_rows_of(file, found.x)
     except InputError as error:
         answer = {"reason": error.reason, "field": error.field, "message": str(error)}
     except MemoryError:
+        answer = {"reason": "decoder_memory"}
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
         answer = {"reason": "decoder_memory"}
     answer["peak_mb"] = _peak_mb()
     with os.fdopen(request["answer"], "w", closefd=False) as file:

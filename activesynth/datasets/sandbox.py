@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -23,9 +22,11 @@ from typing import IO, Any
 
 from activesynth.datasets.arrays import archive_at, entries_of, read_arrays
 from activesynth.datasets.decoder import WORKING_BYTES
+from activesynth.datasets.decoder_errors import LONGEST_MESSAGE, OF_SOURCE, DecoderErrors
 from activesynth.datasets.parameters import Budgets
 from activesynth.datasets.refusals import printable
 from activesynth.datasets.rows import Rows, from_arrays
+from activesynth.domain.canonical import Array
 from activesynth.errors import InputError, PlatformStateError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,6 @@ OVERHEAD_BYTES = 256 * MEBIBYTE
 """What decoding needs beyond data and pictures: code, headers, texts of rows."""
 BYTES_PER_PIXEL = 16
 """What decoding one picture takes for each of its pixels, at most."""
-LONGEST_MESSAGE = 4000
 _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR")
 _PROGRAM = "activesynth.datasets.decoder"
 
@@ -64,7 +64,7 @@ def limits_of(parameters: Budgets) -> Limits:
 
 
 def decode_apart(reader: str, parameters: Budgets) -> Rows:
-    """Run ``reader`` (``module:function``) on ``parameters`` in a process of its own.
+    """Run ``reader`` (``module:function``), which returns rows, in a process of its own.
 
     Raises:
         InputError: What the reader refused; or ``decoder_timeout``, ``decoder_memory``,
@@ -72,8 +72,32 @@ def decode_apart(reader: str, parameters: Budgets) -> Rows:
             ``decoder_output`` where what it handed back is not what it should be.
         PlatformStateError: ``no_decoder`` if the process cannot be started.
     """
+    with tempfile.TemporaryFile() as inputs:
+        arrays = _decoded(reader, parameters, OF_SOURCE, inputs)
+        try:
+            return from_arrays(arrays, inputs)
+        except (KeyError, ValueError, TypeError) as error:
+            raise OF_SOURCE.bad_output(f"arrays that cannot be used ({error})") from error
+
+
+def decode_arrays_apart(
+    reader: str, parameters: Budgets, errors: DecoderErrors
+) -> dict[str, Array]:
+    """Run ``reader``, which returns arrays of numbers and texts by name, in a process of its own.
+
+    Raises:
+        InputError: As :func:`decode_apart`, in the words of ``errors``.
+        PlatformStateError: As there.
+    """
+    with tempfile.TemporaryFile() as inputs:
+        return _decoded(reader, parameters, errors, inputs)
+
+
+def _decoded(
+    reader: str, parameters: Budgets, errors: DecoderErrors, inputs: IO[bytes]
+) -> dict[str, Array]:
     try:
-        return _decoded(reader, parameters, limits_of(parameters))
+        return _run_reader(reader, parameters, errors, inputs)
     except OSError as error:
         raise PlatformStateError(
             f"the decoding process cannot be started: {error}; it needs Python at "
@@ -82,10 +106,12 @@ def decode_apart(reader: str, parameters: Budgets) -> Rows:
         ) from error
 
 
-def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
+def _run_reader(
+    reader: str, parameters: Budgets, errors: DecoderErrors, inputs: IO[bytes]
+) -> dict[str, Array]:
+    limits = limits_of(parameters)
     with (
         tempfile.TemporaryFile() as arrays,
-        tempfile.TemporaryFile() as inputs,
         tempfile.TemporaryFile() as answer,
         tempfile.TemporaryFile() as working,
         tempfile.TemporaryFile() as complaints,
@@ -109,8 +135,8 @@ def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
         code = _run(request, complaints, (arrays, inputs, answer, working), limits.seconds)
         seconds = time.monotonic() - started
         if code != 0:
-            raise _ended_badly(code, _text(complaints), _item(working), limits)
-        facts = _answer(answer)
+            raise _ended_badly(code, _text(complaints), _item(working), limits, errors)
+        facts = _answer(answer, errors)
         logger.info(
             "decoded reader=%s seconds=%.1f peak_mb=%s reason=%s",
             reader,
@@ -119,10 +145,10 @@ def _decoded(reader: str, parameters: Budgets, limits: Limits) -> Rows:
             facts.get("reason"),
         )
         if facts.get("reason") == "decoder_memory":
-            raise _out_of_memory(_item(working), limits)
+            raise errors.out_of_memory(limits.memory // MEBIBYTE, _item(working))
         if "reason" in facts:
-            raise _told(facts)
-        return _rows(arrays, inputs, limits)
+            raise errors.told(facts)
+        return _arrays(arrays, limits, errors)
 
 
 def _run(
@@ -159,82 +185,38 @@ def _run(
             process.wait()
 
 
-def _ended_badly(code: int, complaint: str, item: str, limits: Limits) -> InputError:
+def _ended_badly(
+    code: int, complaint: str, item: str, limits: Limits, errors: DecoderErrors
+) -> InputError:
     """Say how a process ended that gave no answer."""
     if code == -signal.SIGXCPU:
-        return InputError(
-            f"`source.parameters.max_seconds`: decoding took longer than {limits.seconds} "
-            f"seconds{item}; raise the limit if the data is trusted, or give less.",
-            reason="decoder_timeout",
-            field="source.parameters.max_seconds",
-        )
+        return errors.out_of_time(limits.seconds, item)
     if code == -signal.SIGKILL or "MemoryError" in complaint or "bad_alloc" in complaint:
-        return _out_of_memory(item, limits)
+        return errors.out_of_memory(limits.memory // MEBIBYTE, item)
     if code < 0:
-        return InputError(
-            f"`source`: the decoder crashed with signal {signal.Signals(-code).name}{item}; the "
-            "data is damaged or made to do harm: repair or remove it.",
-            reason="decoder_crashed",
-            field="source",
-        )
-    last = complaint.strip().splitlines()[-1:] or ["no word"]
-    return InputError(
-        f"`source`: the decoder failed{item}: {printable(last[0], 500)}; if the data is sound, "
-        "this is a bug worth reporting.",
-        reason="decoder_failed",
-        field="source",
-    )
+        return errors.crashed(-code, item)
+    return errors.failed(complaint, item)
 
 
-def _out_of_memory(item: str, limits: Limits) -> InputError:
-    return InputError(
-        f"`source.parameters.max_bytes`: decoding needed more than {limits.memory // MEBIBYTE} "
-        f"MiB{item}, which is what `max_bytes` and `max_pixels` allow; raise them if the data is "
-        "trusted, or give less.",
-        reason="decoder_memory",
-        field="source.parameters.max_bytes",
-    )
-
-
-def _told(facts: dict[str, Any]) -> InputError:
-    """Return the reader's own error, as far as it reads like one."""
-    reason, field, message = (str(facts.get(key, "")) for key in ("reason", "field", "message"))
-    if not re.fullmatch(r"[a-z_]{1,40}", reason):
-        return _bad_output(f"the reason {printable(reason, 60)!r}")
-    return InputError(
-        printable(message, LONGEST_MESSAGE), reason=reason, field=printable(field, 100)
-    )
-
-
-def _answer(file: IO[bytes]) -> dict[str, Any]:
+def _answer(file: IO[bytes], errors: DecoderErrors) -> dict[str, Any]:
     try:
         facts = json.loads(_text(file, 10 * LONGEST_MESSAGE))
     except ValueError as error:
-        raise _bad_output("an answer that is no JSON") from error
+        raise errors.bad_output("an answer that is no JSON") from error
     if not isinstance(facts, dict):
-        raise _bad_output("an answer that is no object")
+        raise errors.bad_output("an answer that is no object")
     return facts
 
 
-def _rows(file: IO[bytes], inputs: IO[bytes], limits: Limits) -> Rows:
+def _arrays(file: IO[bytes], limits: Limits, errors: DecoderErrors) -> dict[str, Array]:
     """Read the arrays with the same care as any archive from outside."""
     file.seek(0)
     try:
         with archive_at("the decoder's answer", file) as archive:
             entries = entries_of(archive)
-            arrays = read_arrays(archive, entries, entries, limits.file, lambda name, shape: None)
-            return from_arrays(arrays, inputs)
+            return read_arrays(archive, entries, entries, limits.file, lambda name, shape: None)
     except (InputError, KeyError, ValueError, TypeError) as error:
-        raise _bad_output(f"arrays that cannot be used ({error})") from error
-
-
-def _bad_output(what: str) -> InputError:
-    return InputError(
-        f"`source`: the decoder handed back {what}; the data is made to do harm, or this is a bug "
-        "worth reporting.",
-        reason="decoder_output",
-        field="source",
-    )
+        raise errors.bad_output(f"arrays that cannot be used ({error})") from error
 
 
 def _item(file: IO[bytes]) -> str:

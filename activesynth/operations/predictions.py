@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from activesynth.domain.canonical import Array, encode_arrays, sha256
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.errors import InputError
 from activesynth.evaluation.splits import halves
-from activesynth.operations.prediction_files import DRAW, FIELD, PROB, read_columns
 from activesynth.uncertainty.region import choose_tau
 from activesynth.uncertainty.scores import (
     ensemble_variance,
@@ -25,6 +23,8 @@ from activesynth.uncertainty.scores import (
     total_uncertainty,
 )
 
+FIELD = "--predictions"
+PROB, DRAW = "prob.", "draw."
 SUM_TOLERANCE = 1e-3
 LABEL, GROUP = "label", "group"
 
@@ -50,17 +50,19 @@ class Predictions:
     columns: Mapping[str, Array]
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read and check a table: ``label``, ``prob.<class>`` for each class, and what is optional.
+def checked_predictions(columns: Mapping[str, Array]) -> Predictions:
+    """Check a table: ``label``, ``prob.<class>`` for each class, and what is optional.
 
     Optional are ``group`` (rows that must not be separated), ``attribute.<name>`` and
     ``draw.<number>.<class>`` (the probabilities of single dropout passes or members).
 
+    Args:
+        columns: Texts or numbers by name, ``(n,)`` each.
+
     Raises:
-        InputError: As :func:`read_columns`, or ``no_rows``, ``missing_column``,
-            ``unknown_column``, ``bad_probability`` or ``bad_label``, naming row and column.
+        InputError: ``no_rows``, ``missing_column``, ``unknown_column``, ``bad_probability`` or
+            ``bad_label``, naming row and column.
     """
-    columns = read_columns(path)
     classes = tuple(name.removeprefix(PROB) for name in columns if name.startswith(PROB))
     _check_columns(columns, classes)
     rows = len(columns[LABEL])

@@ -17,8 +17,9 @@ from activesynth.datasets import arff, npz, parquet
 from activesynth.datasets.arff import ArffParameters
 from activesynth.datasets.assembly import assemble
 from activesynth.datasets.parameters import NpzParameters, ParquetParameters
+from activesynth.datasets.prediction_files import read_columns
 from activesynth.datasets.sandbox import limits_of
-from activesynth.operations.predictions import read_predictions
+from activesynth.operations.predictions import checked_predictions
 from bad_inputs import archives, images
 from bad_inputs.archives import REFUSED, no_word
 from bad_inputs.piece import MEBIBYTE, Piece
@@ -261,7 +262,7 @@ def from_predictions(title: str, reason: str, field: str, data: Any, name: str =
         made = data() if callable(data) else data
         if made is not None:
             (folder / name).write_bytes(made.encode() if isinstance(made, str) else made)
-        return lambda: read_predictions(folder / name)
+        return lambda: checked_predictions(read_columns(folder / name))
 
     where = "diagnose --predictions"
     return Piece("predictions", title, where, reason, field, give, "", 128 * MEBIBYTE)

@@ -13,10 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from activesynth.cli import main
+from activesynth.datasets.prediction_files import read_columns
 from activesynth.domain.canonical import Array
 from activesynth.domain.documents import WeaknessProfile
 from activesynth.errors import InputError
-from activesynth.operations.predictions import diagnose_predictions, read_predictions
+from activesynth.operations.predictions import (
+    Predictions,
+    checked_predictions,
+    diagnose_predictions,
+)
 
 CLASSES = ("cat", "dog", "owl")
 ROWS = 600
@@ -52,6 +57,10 @@ def write(path: Path, table: dict[str, Array]) -> Path:
         lines = [",".join(table), *(",".join(map(str, row)) for row in rows)]
         path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def read_predictions(path: Path) -> Predictions:
+    return checked_predictions(read_columns(path))
 
 
 def profile_of(path: Path) -> WeaknessProfile:

@@ -1,4 +1,7 @@
-"""Tables of predictions in CSV, Parquet or npz, read column by column within a budget."""
+"""Tables of predictions in CSV, Parquet or npz, read column by column within a budget.
+
+``predictions_apart`` is the door: it reads in a process of its own, as sources are read.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ import sys
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from activesynth.datasets.decoder_errors import DecoderErrors
+from activesynth.datasets.parameters import SourceParameters
+from activesynth.datasets.rows import Working
+from activesynth.datasets.sandbox import decode_arrays_apart
 from activesynth.domain.canonical import Array
 from activesynth.errors import InputError
 
@@ -22,6 +29,39 @@ MAX_BYTES = 1 << 30
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 20_000
 PROB, DRAW = "prob.", "draw."
+
+
+NAMES, COLUMN = "names", "column."
+ERRORS = DecoderErrors(FIELD, FIELD, FIELD, "diagnose a sample of the rows")
+
+
+class PredictionParameters(SourceParameters):
+    """A table of predictions: a file of at most 1 GiB, read within 10 minutes."""
+
+    max_bytes: int = MAX_BYTES
+    max_seconds: int = 600
+
+
+def predictions_apart(path: Path) -> dict[str, Array]:
+    """Return what :func:`read_columns` does, read by a process that can hurt nobody.
+
+    Raises:
+        InputError: As :func:`read_columns`, or as :func:`decode_arrays_apart`.
+        PlatformStateError: ``no_decoder`` if that process cannot be started.
+    """
+    _reader_of(path)
+    found = decode_arrays_apart(
+        f"{__name__}:read", PredictionParameters(path=path.absolute()), ERRORS
+    )
+    return {str(name): found[f"{COLUMN}{k}"] for k, name in enumerate(found[NAMES])}
+
+
+def read(parameters: PredictionParameters, working: Working) -> dict[str, Array]:
+    """Read a table for :func:`predictions_apart`; columns are numbered, their names come beside."""
+    working(parameters.path.name)
+    columns = read_columns(parameters.path)
+    numbered = {f"{COLUMN}{k}": column for k, column in enumerate(columns.values())}
+    return {NAMES: np.array(list(columns), np.str_), **numbered}
 
 
 def read_columns(path: Path) -> dict[str, Array]:
@@ -34,6 +74,10 @@ def read_columns(path: Path) -> dict[str, Array]:
         InputError: ``missing_path``, ``unsupported``, ``unreadable``, ``too_large``,
             ``duplicate_column``, ``missing_column``, ``pickled`` or ``shape``.
     """
+    return _reader_of(path)(path)
+
+
+def _reader_of(path: Path) -> Callable[[Path], dict[str, Array]]:
     if not path.is_file():
         raise InputError(
             f"--predictions: there is no file {str(path)!r}; give the path of a .csv, .parquet or "
@@ -51,7 +95,7 @@ def read_columns(path: Path) -> dict[str, Array]:
             field=FIELD,
         )
     _within("the file", path.stat().st_size, MAX_BYTES, "bytes")
-    return reader(path)
+    return reader
 
 
 def _within(what: str, size: int, limit: int, unit: str) -> None:
@@ -93,7 +137,18 @@ def _read_csv(path: Path) -> dict[str, Array]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, error) from error
     columns = list(zip(*cells, strict=True)) or [()] * len(names)
-    return {name: np.array(column, dtype=str) for name, column in zip(names, columns, strict=True)}
+    return {name: _csv_column(name, cells) for name, cells in zip(names, columns, strict=True)}
+
+
+def _csv_column(name: str, cells: Sequence[str]) -> Array:
+    """Return texts, or numbers where there should be some and there are: a quarter of the bytes."""
+    texts = np.array(cells, dtype=str)
+    if not name.startswith((PROB, DRAW)):
+        return texts
+    try:
+        return texts.astype(np.float64)
+    except ValueError:
+        return texts
 
 
 def _csv_rows(rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
