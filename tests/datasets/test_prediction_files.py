@@ -36,7 +36,9 @@ def write(path: Path) -> Path:
     elif path.suffix == ".parquet":
         pq.write_table(pa.table(TABLE), path)
     else:
-        kept: dict[str, Any] = {name: np.array(cells) for name, cells in TABLE.items() if name != "file"}
+        kept: dict[str, Any] = {
+            name: np.array(cells) for name, cells in TABLE.items() if name != "file"
+        }
         np.savez(path, **kept)
     return path
 
