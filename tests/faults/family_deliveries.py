@@ -1,4 +1,4 @@
-"""Tasks that are delivered twice: at once, or again when later tasks have run."""
+"""Tasks that are delivered again: two or four at once, or once more when later tasks have run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Deliveries:
         try:
             for index, (run, task) in enumerate(schedule(world.fresh(), 1)):
                 if index in at_once:
-                    found.append(_twice(run, task, chance.random() * reference.seconds[index]))
+                    longest = reference.seconds[index]
+                    found.append(_at_once(run, task, chance.choice((2, 4)), longest, chance))
                 else:
                     run.complete(task)
                 done.append((run, task))
@@ -44,13 +45,15 @@ class Deliveries:
         ]
 
 
-def _twice(run: Run, task: Task, apart: float) -> tuple[str, str]:
-    """Run the task in two processes at a time, the second a moment later."""
-    where = f"{task} twice, {apart:.3f} s apart"
-    first = run.launch(task)
-    first.wait(apart)
-    second = run.launch(task)
-    results = {repr(run.complete(task, child).value["value"]) for child in (first, second)}
+def _at_once(run: Run, task: Task, copies: int, longest: float, chance: Random) -> tuple[str, str]:
+    """Run the task in several processes at a time, each a moment later than the one before."""
+    apart = [chance.random() * longest for _ in range(copies - 1)]
+    where = f"{task} {copies} times, {', '.join(f'{wait:.3f}' for wait in apart)} s apart"
+    children = [run.launch(task)]
+    for wait in apart:
+        children[-1].wait(wait)
+        children.append(run.launch(task))
+    results = {repr(run.complete(task, child).value["value"]) for child in children}
     return where, "" if len(results) == 1 else f"they returned {sorted(results)}"
 
 

@@ -22,7 +22,10 @@ _KEPT_OF_BOTH = ("split_reads", "annotation_items", "annotations")
 
 
 class Zombies:
-    """One case is one paused process; every second successor runs with other parameters."""
+    """One case is one paused process: before every effect in turn, and between at some moment.
+
+    Every second successor runs with other parameters.
+    """
 
     name = "zombies"
 
@@ -38,26 +41,38 @@ class Zombies:
             self._others = _undisturbed(world.fresh(), overrides)
         expected = self._others if overrides else references[1].final
         try:
-            problem = _haunt(world.fresh(), references[1], chance, overrides, expected)
+            index, at = _place(number, references[1], chance)
+            problem = _haunt(world.fresh(), references[1], index, at, chance, overrides, expected)
         except RuntimeError as error:
             problem = str(error)
         return [Verdict(self.name, number, problem)]
 
 
+def _place(number: int, reference: Reference, chance: Random) -> tuple[int, int | None]:
+    """Return the task to pause and the number of the effect to pause it before, or any moment."""
+    # Not `begin`, which holds nothing yet, and not `decide`, which comes after the commit.
+    tasks = range(2, len(reference.tasks) - 1)
+    if number % 2:
+        return chance.choice(tasks), None
+    places = [(index, at) for index in tasks for at in range(reference.effects[index])]
+    Random("places of zombies").shuffle(places)
+    return places[number // 2 % len(places)]
+
+
 def _haunt(
     world: World,
     reference: Reference,
+    index: int,
+    at: int | None,
     chance: Random,
     overrides: dict[str, Any],
     expected: dict[str, Any],
 ) -> str:
-    # Not `begin`, which holds nothing yet, and not `decide`, which comes after the commit.
-    index = chance.randrange(2, len(reference.tasks) - 1)
     for position, (run, task) in enumerate(schedule(world, 1)):
         if position == index:
             break
         run.complete(task)
-    zombie, where = _paused(run, task, reference, index, chance)
+    zombie, where = _paused(run, task, reference, index, at, chance)
     before = visible(world.url)
     _take_over(world, run.iteration_id, overrides)
     after = visible(world.url)
@@ -82,19 +97,19 @@ def _haunt(
 
 
 def _paused(
-    run: Run, task: Task, reference: Reference, index: int, chance: Random
+    run: Run, task: Task, reference: Reference, index: int, at: int | None, chance: Random
 ) -> tuple[Child, str]:
-    """Start the task and pause it at a moment, or before its last effect has happened."""
+    """Start the task and pause it before its effect ``at``, or at a moment where that is None."""
     run = replace(run, world=replace(run.world, url=f"{run.world.url}&{_LIMITS}"))
     effects = reference.effects[index]
-    if chance.random() < 0.5:
+    if at is None:
         delay = chance.random() * reference.seconds[index] * 0.7
         while delay > 0.001:
             child = run.launch(task)
             if not child.wait(delay) and child.pause():
                 return child, f"{task} paused after {delay:.3f} s"
             delay /= 2  # it was quicker, so it is delivered and paused again
-    at = chance.randrange(effects)
+        at = chance.randrange(effects)
     child = run.launch(task, Interruption(at, "before", signal.SIGSTOP))
     where = f"{task} paused before effect {at} of {effects}"
     if not child.wait_until_paused(120):

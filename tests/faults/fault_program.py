@@ -71,10 +71,11 @@ class Size:
 
 SIZES = {
     "kills": Size(1000, 48, 8, 12),
-    "zombies": Size(100, 10, 2, 4),
+    # Twice as many as there are effects, which are 98.
+    "zombies": Size(200, 10, 2, 4),
     "deliveries": Size(200, 24, 6, 8),
     "racers": Size(2 * COMMITS, 2 * COMMITS, COMMITS, COMMITS, workers=1),
-    "crashes": Size(200, 200, 20, 40, workers=1),
+    "crashes": Size(1000, 200, 20, 40, workers=1),
     # Its cases wait for answers most of the time.
     "store errors": Size(30 * len(KINDS), 4, len(KINDS), 2, workers=6),
     "two runs": Size(20, 4, 2, 2),
@@ -102,7 +103,7 @@ class Bench:
             "zombies": Zombies,
             "deliveries": Deliveries,
             "racers": Racers,
-            "crashes": lambda: Crashes(size, max(4, size // 20)),
+            "crashes": lambda: Crashes(size, max(4, min(20, size // 20))),
             "store errors": self._store_errors,
             "two runs": TwoRuns,
             "stops": Stops,
