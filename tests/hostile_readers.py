@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -44,6 +45,10 @@ def end(parameters: Budgets, working: Working) -> Rows:
 
 def fail(parameters: Budgets, working: Working) -> Rows:
     raise LookupError("lost \x1b[31m the plot")
+
+
+def fill(parameters: Budgets, working: Working) -> Rows:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def flood(parameters: Budgets, working: Working) -> Rows:

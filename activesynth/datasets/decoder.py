@@ -26,6 +26,8 @@ from activesynth.errors import InputError
 
 WORKING_BYTES = 1000
 _PR_SET_PDEATHSIG = 1
+_ANSWERS = {errno.EFBIG: "decoder_memory", errno.ENOSPC: "no_spool", errno.EDQUOT: "no_spool"}
+"""Of what was decoded there was more than is allowed, or than fits where temporary files lie."""
 
 
 def main() -> int:
@@ -52,9 +54,9 @@ def main() -> int:
     except MemoryError:
         answer = {"reason": "decoder_memory"}
     except OSError as error:
-        if error.errno != errno.EFBIG:
+        if error.errno not in _ANSWERS:
             raise
-        answer = {"reason": "decoder_memory"}
+        answer = {"reason": _ANSWERS[error.errno]}
     answer["peak_mb"] = _peak_mb()
     with os.fdopen(request["answer"], "w", closefd=False) as file:
         json.dump(answer, file)

@@ -27,6 +27,7 @@ from activesynth.datasets.parameters import Budgets
 from activesynth.datasets.refusals import printable
 from activesynth.datasets.rows import Rows, from_arrays
 from activesynth.domain.canonical import Array
+from activesynth.domain.spool import no_room
 from activesynth.errors import InputError, PlatformStateError
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ def decode_apart(reader: str, parameters: Budgets) -> Rows:
         InputError: What the reader refused; or ``decoder_timeout``, ``decoder_memory``,
             ``decoder_crashed``, ``decoder_failed`` where the process did not end well, and
             ``decoder_output`` where what it handed back is not what it should be.
-        PlatformStateError: ``no_decoder`` if the process cannot be started.
+        PlatformStateError: ``no_decoder`` if the process cannot be started, ``no_spool`` if what it
+            decodes does not fit where temporary files lie.
     """
     with tempfile.TemporaryFile() as inputs:
         arrays = _decoded(reader, parameters, OF_SOURCE, inputs)
@@ -146,6 +148,8 @@ def _run_reader(
         )
         if facts.get("reason") == "decoder_memory":
             raise errors.out_of_memory(limits.memory // MEBIBYTE, _item(working))
+        if facts.get("reason") == "no_spool":
+            raise no_room("what was decoded did not fit")
         if "reason" in facts:
             raise errors.told(facts)
         return _arrays(arrays, limits, errors)

@@ -80,8 +80,8 @@ def _members(
     """Merge shards by id: ids wait in a file, and of each shard a few are held at a time."""
     with room_for_spools(), closing(spool()) as file:
         runs = [
-            _waiting(file, objects, ref, (rank, -number))
-            for rank, (_, refs) in enumerate(places)
+            _waiting(file, objects, ref, (rank, -number), weighs=split == "synthetic")
+            for rank, (split, refs) in enumerate(places)
             for number, ref in enumerate(refs)
         ]
         before = None
@@ -93,14 +93,16 @@ def _members(
 
 
 def _waiting(
-    file: IO[bytes], objects: ObjectStore, ref: ShardRef, rank: tuple[int, int]
+    file: IO[bytes], objects: ObjectStore, ref: ShardRef, rank: tuple[int, int], *, weighs: bool
 ) -> Iterator[tuple[bytes, tuple[int, int], float]]:
     """Write ids and weights of a shard, ordered by id, and return what reads them again."""
     rows = load_rows(objects, [ref])
     ids = np.strings.encode(rows.ids.astype(str), "utf-8")
     order = np.argsort(ids, kind="stable")
     table = np.zeros(len(ids), [("id", ids.dtype), ("weight", np.float64)])
-    table["id"], table["weight"] = ids[order], rows.columns.get("weight", np.ones(len(ids)))[order]
+    table["id"], table["weight"] = ids[order], 1.0
+    if weighs:  # a column of a source that is called so says something else
+        table["weight"] = rows.columns.get("weight", np.ones(len(ids)))[order]
     start = file.seek(0, os.SEEK_END)
     file.write(table.tobytes())
     return _read_again(file, start, table.dtype, len(ids), rank)

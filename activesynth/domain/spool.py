@@ -36,11 +36,16 @@ def room_for_spools() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise PlatformStateError(
-            f"there is no room for temporary files in {tempfile.gettempdir()}: {error.strerror}; "
-            "make room there, or set TMPDIR to a folder that has some.",
-            reason="no_spool",
-        ) from error
+        raise no_room(str(error.strerror)) from error
+
+
+def no_room(told: str) -> PlatformStateError:
+    """Return what to say where temporary files do not fit; ``told`` is the system's word."""
+    return PlatformStateError(
+        f"there is no room for temporary files in {tempfile.gettempdir()}: {told}; make room "
+        "there, or set TMPDIR to a folder that has some.",
+        reason="no_spool",
+    )
 
 
 def mapped(file: IO[bytes], shape: tuple[int, ...], kind: np.dtype[Any], start: int = 0) -> Array:

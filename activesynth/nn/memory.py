@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activesynth.errors import PlatformStateError
+from activesynth.errors import ActiveSynthError, PlatformStateError
 
 # Torch's own class covers GPUs alone; these are what its other allocators and C++ libraries say.
 _TORCH = "torch.OutOfMemoryError"
@@ -38,6 +38,8 @@ def lack_of_memory(
         iteration: The id of the iteration that was worked at, which keeps its settings until it is
             given up.
     """
+    if isinstance(error, ActiveSynthError):
+        return None  # it may quote an allocator, and has its own reason and way out
     told = " ".join(str(error).split())
     again = "then clear the task or run the same command again"
     given_up = f'`activesynth iteration fail {iteration} --reason "out of memory"`, '

@@ -21,7 +21,7 @@ from activesynth.evaluation.feature_audits import drawn
 from activesynth.evaluation.metrics import Accuracy
 from activesynth.evaluation.robustness import measure_robustness
 from activesynth.evaluation.robustness_rows import robustness_rows
-from activesynth.nn.memory import lack_of_memory
+from activesynth.nn.memory import OutOfMemoryError, lack_of_memory
 from activesynth.statistics.intervals import Interval, bootstrap
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.feature_audit import audit_fidelity, audit_memorisation
@@ -71,7 +71,8 @@ def _audit(turn: Turn, name: str) -> None:
         try:
             rows = AUDITS[name](turn)
         except _HARMLESS as error:
-            if lack_of_memory(error, f"audit `{name}`") is not None:
+            is_named = isinstance(error, OutOfMemoryError)
+            if is_named or lack_of_memory(error, f"audit `{name}`") is not None:
                 raise  # recorded, it would stand as an answer where there is memory enough
             why = error.reason if isinstance(error, InputError | ConfigurationError) else "failed"
             logger.warning("audit %s of iteration %s was not made: %s", name, turn.ref, error)

@@ -17,7 +17,7 @@ from activesynth.datasets.parameters import MAX_PIXELS, Budgets, FolderParameter
 from activesynth.datasets.rows import Rows, from_arrays, to_arrays
 from activesynth.datasets.sandbox import BYTES_PER_PIXEL, OVERHEAD_BYTES, decode_apart, limits_of
 from activesynth.domain.spool import write_rows_of
-from activesynth.errors import InputError
+from activesynth.errors import InputError, PlatformStateError
 
 SMALL = Budgets(max_bytes=1 << 20, max_seconds=120)
 HASTY = Budgets(max_bytes=1 << 20, max_seconds=3)
@@ -47,6 +47,13 @@ def test_a_decoder_that_dies_hangs_or_grows_is_a_refusal_with_its_reason(
 
     assert caught.value.reason == reason
     assert caught.value.field
+
+
+def test_a_full_folder_of_temporary_files_is_named() -> None:
+    with pytest.raises(PlatformStateError, match="no room for temporary files") as caught:
+        decode_apart("hostile_readers:fill", SMALL)
+
+    assert caught.value.reason == "no_spool"
 
 
 def test_inputs_stay_in_a_file_and_are_as_many_as_was_said() -> None:

@@ -43,7 +43,8 @@ def make_manifest(objects: MemoryObjects) -> DatasetManifest:
 
     splits = {split: shards(part.tolist()) for split, part in zip(SPLITS, parts, strict=True)}
     bought, gone = parts[1][:5].tolist(), parts[1][5:9].tolist()
-    splits["train"] = (*splits["train"], *shards(bought))
+    # A column of the source may be called so.
+    splits["train"] = (*splits["train"], *shards(bought, 5.0))
     out = write_quarantine(objects, np.array(gone), np.array(gone), np.full(len(gone), "bad"))
     made = (*shards(["s-b", "s-a", "s-ö"], 0.5), *shards(["s-a", bought[0]], 2.0))
     return DatasetManifest(

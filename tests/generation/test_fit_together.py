@@ -18,6 +18,7 @@ from activesynth.domain.exchange import State
 from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
 from activesynth.generation.checkpoints.parameters import StableDiffusionParameters
 from activesynth.generation.checkpoints.stable_diffusion import StableDiffusionGenerator
+from activesynth.nn.memory import GpuOutOfMemoryError
 from generation_rows import colour_data
 from tiny_checkpoints import NAMES, SMALL, save_stable_diffusion
 
@@ -93,6 +94,26 @@ def test_what_a_process_refuses_is_refused(folder: Path) -> None:
         make(folder, lora_steps=1, lora_processes=2, **names).fit(colour_data(), seed=0)
 
     assert caught.value.field == "generator.parameters.class_names"
+
+
+def test_memory_that_runs_out_in_one_process_is_named_and_not_tried_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What each process loads before our code: the second one's optimiser finds no memory.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    import torch\n"
+        "    def step(*given, **named):\n"
+        "        raise torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')\n"
+        "    torch.optim.Adam.step = step\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(GpuOutOfMemoryError, match=r"process 1 .* 2 GiB") as caught:
+        make(folder, lora_steps=3, lora_processes=2).fit(colour_data(), seed=0)
+
+    assert caught.value.reason == "gpu_out_of_memory"
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(folder: Path) -> None:

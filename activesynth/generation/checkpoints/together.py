@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,22 @@ from typing import Any
 import numpy as np
 import torch
 
+from activesynth.config.settings import Settings
 from activesynth.domain.canonical import decode_arrays, encode_arrays
 from activesynth.domain.exchange import GeneratorData, State
 from activesynth.domain.ports import Progress
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ActiveSynthError, ConfigurationError, TransientError
+from activesynth.errors import (
+    ActiveSynthError,
+    ConfigurationError,
+    CorruptArtifactError,
+    InputError,
+    PlatformStateError,
+    TransientError,
+)
 from activesynth.generation.checkpoints.parameters import StableDiffusionParameters
 from activesynth.nn.devices import resolve_device
+from activesynth.nn.memory import GpuOutOfMemoryError, OutOfMemoryError, lack_of_memory
 
 LAUNCHED = "ACTIVESYNTH_LAUNCHED"
 PATIENCE = timedelta(minutes=30)
@@ -36,6 +46,17 @@ PATIENCE = timedelta(minutes=30)
 _PROGRAM = "activesynth.generation.checkpoints.together"
 _ROWS = ("x", "y", "clusters", "levels", "weight", "ids", "groups")
 _PR_SET_PDEATHSIG = 1
+GRACE = 1.0
+_KINDS: dict[str, Callable[..., ActiveSynthError]] = {
+    "ConfigurationError": ConfigurationError,
+    "CorruptArtifactError": CorruptArtifactError,
+    "InputError": InputError,
+    "ShapeError": InputError,
+    "TransientError": TransientError,
+    "OutOfMemoryError": OutOfMemoryError,
+    "GpuOutOfMemoryError": GpuOutOfMemoryError,
+}
+"""What a process may refuse, by the name of its class; any other is one of the platform."""
 
 
 def is_launched() -> bool:
@@ -58,11 +79,10 @@ def fit_together(
     with tempfile.TemporaryDirectory(prefix="activesynth-fit-") as name:
         folder = Path(name)
         _write_request(folder, parameters, data, device, seed)
-        processes = [
-            _start(folder, rank, parameters.lora_processes, device)
-            for rank in range(parameters.lora_processes)
-        ]
+        processes: list[subprocess.Popen[bytes]] = []
         try:
+            for rank in range(parameters.lora_processes):
+                processes.append(_start(folder, rank, parameters.lora_processes, device))
             _wait(folder, processes, progress)
         finally:
             for process in processes:
@@ -94,9 +114,12 @@ def _write_request(
     rows = (samples.x, samples.y, data.clusters, data.levels, data.weight)
     for name, array in zip(_ROWS, (*rows, samples.ids, samples.groups), strict=True):
         np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    own = parameters.model_dump(mode="json") | {"device": device.type}
+    if parameters.path is not None:
+        own["path"] = str((Settings.read().data / parameters.path).absolute())
     document = {
         "parent": os.getpid(),
-        "parameters": parameters.model_dump(mode="json") | {"device": device.type},
+        "parameters": own,
         "classes": data.classes,
         "cluster_count": data.cluster_count,
         "seed": seed,
@@ -106,7 +129,7 @@ def _write_request(
 
 def _start(folder: Path, rank: int, count: int, device: torch.device) -> subprocess.Popen[bytes]:
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not _is_ours(name)},
         LAUNCHED: "1",
         "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path),
         "RANK": str(rank),
@@ -134,13 +157,18 @@ def _start(folder: Path, rank: int, count: int, device: torch.device) -> subproc
         )
 
 
+def _is_ours(name: str) -> bool:
+    """Tell whether a variable may hold a password; training needs none of either kind."""
+    return name.startswith(("ACTIVESYNTH_", "AIRFLOW_"))
+
+
 def _wait(folder: Path, processes: list[subprocess.Popen[bytes]], progress: Progress) -> None:
     """Return when all ended well; the first that does not ends the wait."""
     while True:
         ended = [process.poll() for process in processes]
-        for rank, code in enumerate(ended):
-            if code not in (None, 0):
-                raise _failure(folder, rank, int(code or 0))
+        if any(code not in (None, 0) for code in ended):
+            time.sleep(GRACE)  # the one that the others missed may have something to say
+            raise _failure(folder, [process.poll() for process in processes])
         done = folder / "progress.json"
         if done.exists():
             progress(*json.loads(done.read_text()))
@@ -149,19 +177,18 @@ def _wait(folder: Path, processes: list[subprocess.Popen[bytes]], progress: Prog
         time.sleep(0.2)
 
 
-def _failure(folder: Path, rank: int, code: int) -> ActiveSynthError:
-    """Return what a process refused, in its own class, or that it died."""
-    told = folder / f"error-{rank}.json"
-    if told.exists():
-        from activesynth import errors
-
-        facts = json.loads(told.read_text())
-        kind = getattr(errors, facts["kind"])
-        error: ActiveSynthError = kind.__new__(kind)
-        ActiveSynthError.__init__(
-            error, facts["message"], reason=facts["reason"], field=facts["field"]
-        )
-        return error
+def _failure(folder: Path, codes: list[int | None]) -> ActiveSynthError:
+    """Return what a process refused, in its own class, or that one died."""
+    for rank in range(len(codes)):
+        told = folder / f"error-{rank}.json"
+        if told.exists():
+            facts = json.loads(told.read_text())
+            kind = _KINDS.get(facts["kind"], PlatformStateError)
+            return kind(facts["message"], reason=facts["reason"], field=facts["field"])
+    # One that was killed comes before those that only lost it.
+    rank, code = min(
+        ((rank, code) for rank, code in enumerate(codes) if code), key=lambda ended: ended[1]
+    )
     said = (folder / f"said-{rank}.txt").read_text(errors="replace").strip().splitlines()
     how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     return TransientError(
@@ -182,7 +209,10 @@ def main(folder: Path) -> int:
     parameters = StableDiffusionParameters.model_validate(request["parameters"])
     try:
         state = _fit(folder, request, parameters, rank, count)
-    except ActiveSynthError as error:
+    except Exception as failure:
+        error = _named(failure, rank)
+        if error is None:
+            raise
         facts = {
             "kind": type(error).__name__,
             "message": str(error),
@@ -195,6 +225,13 @@ def main(folder: Path) -> int:
         _write(folder / "tensors.npz", encode_arrays(state.tensors))
         _write(folder / "facts.json", json.dumps(dict(state.facts)).encode())
     return 0
+
+
+def _named(failure: Exception, rank: int) -> ActiveSynthError | None:
+    """Return what can be told to the parent, None for what is a bug."""
+    if isinstance(failure, ActiveSynthError):
+        return failure
+    return lack_of_memory(failure, f"process {rank} of those that train the adapters")
 
 
 def _fit(
