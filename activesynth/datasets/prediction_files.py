@@ -22,13 +22,12 @@ from activesynth.datasets.parameters import SourceParameters
 from activesynth.datasets.rows import Working
 from activesynth.datasets.sandbox import decode_arrays_apart
 from activesynth.domain.canonical import Array
+from activesynth.domain.prediction_tables import DRAW, FIELD, PROB
 from activesynth.errors import InputError
 
-FIELD = "--predictions"
 MAX_BYTES = 1 << 30
 MAX_ROWS = 5_000_000
 MAX_COLUMNS = 20_000
-PROB, DRAW = "prob.", "draw."
 
 
 NAMES, COLUMN = "names", "column."

@@ -13,6 +13,7 @@ from activesynth.diagnosis.profile import diagnose
 from activesynth.diagnosis.sweep import swept_thresholds
 from activesynth.domain.canonical import Array, encode_arrays, sha256
 from activesynth.domain.documents import WeaknessProfile
+from activesynth.domain.prediction_tables import DRAW, FIELD, PROB
 from activesynth.errors import InputError
 from activesynth.evaluation.splits import halves
 from activesynth.uncertainty.region import choose_tau
@@ -23,8 +24,6 @@ from activesynth.uncertainty.scores import (
     total_uncertainty,
 )
 
-FIELD = "--predictions"
-PROB, DRAW = "prob.", "draw."
 SUM_TOLERANCE = 1e-3
 LABEL, GROUP = "label", "group"
 
