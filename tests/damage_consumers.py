@@ -75,6 +75,9 @@ class Forgetful:
         return replace(self._kept.iteration(ref), state="open")
 
     def commit_iteration(self, commit: IterationCommit) -> bool:
+        for rows in (commit.bundle.samples, commit.bundle.members):
+            for _ in rows:  # read while they are written
+                pass
         return True
 
     def count_split_read(self, campaign: str, split: str, purpose: str, n: int | None) -> int:

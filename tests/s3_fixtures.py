@@ -90,6 +90,7 @@ class CephGateway:
         self._sockets = sockets
         self._mon_port, self._s3_port = _free_ports()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._users: dict[str, S3Server] = {}
         self.server = S3Server(
             f"127.0.0.1:{self._s3_port}", secrets.token_hex(8), secrets.token_hex(16)
         )
@@ -108,7 +109,12 @@ class CephGateway:
         wait_until(self._is_listening, "the gateway's port", seconds=60)
 
     def add_user(self, name: str) -> S3Server:
-        """Make a user that may do nothing yet; return the server as it signs in."""
+        """Make a user that may do nothing yet; return the server as it signs in.
+
+        One that was made before is the same: policies know users by name.
+        """
+        if name in self._users:
+            return self._users[name]
         user = replace(
             self.server, access_key=secrets.token_hex(8), secret_key=secrets.token_hex(16)
         )
@@ -117,6 +123,7 @@ class CephGateway:
             *(f"--display-name={name}", f"--access-key={user.access_key}"),
             f"--secret-key={user.secret_key}",
         )
+        self._users[name] = user
         return user
 
     def limit(self, user: str, bytes_: int) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 INTERRUPTED = 130
 TERMINATED = 143
@@ -67,7 +68,8 @@ def _tell(text: str) -> None:
     if is_json():
         logger.error(text.rstrip())
     else:
-        print(text, end="", file=sys.stderr)
+        with suppress(BrokenPipeError):  # nobody listens any more, and the exit code says it all
+            print(text, end="", file=sys.stderr, flush=True)
 
 
 def _without_secrets(text: str) -> str:

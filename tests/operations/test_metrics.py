@@ -368,8 +368,8 @@ def test_the_command_prints_and_serves_the_same(
     connection.request("GET", "/metrics")
     served = connection.getresponse().read().decode()
     connection.close()
+    process.stderr.close()  # nobody hears what it says at its end, and it ends as it should
     process.send_signal(signal.SIGINT)
-    process.stderr.close()
 
     assert (code, refused) == (0, 2)
     assert "error [not_loopback]: " in error
