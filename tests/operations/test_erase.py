@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,6 +46,7 @@ from activesynth.storage.erased import ErasureAwareStore
 from activesynth.storage.roles import prepare
 from activesynth.storage.s3 import Bucket, S3ObjectStore
 from backup_cases import all_rows, bring_back, elsewhere, vault_in
+from clinic_fixtures import Clinic
 from collection_race import NO_TIME
 from erasure_cases import (
     CLINIC,
@@ -65,7 +65,6 @@ from erasure_cases import (
     misplaced,
     patients_in,
     rows_by_place,
-    run_clinic,
     traces_left,
 )
 from false_clocks import Apart
@@ -87,43 +86,6 @@ def bucket_of(server: S3Server, name: str) -> Bucket:
         secure=server.secure,
         attempts=2,
     )
-
-
-@dataclass(frozen=True)
-class Clinic:
-    platform: Platform
-    url: str
-    folder: Path
-
-    def left_of(self, group: str) -> list[str]:
-        return traces_left(group, self.url, self.folder)
-
-
-@pytest.fixture(scope="module")
-def ran(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("clinic")
-    with clinic_platform(postgres_server.url(name), folder) as platform:
-        run_clinic(platform)
-    return name, folder
-
-
-@pytest.fixture
-def clinic(
-    postgres_server: PostgresServer, ran: tuple[str, Path], tmp_path: Path
-) -> Iterator[Clinic]:
-    """Open a copy of the clinic's database on a copy of its folder."""
-    name, folder = ran
-    copy = postgres_server.create_database(name)
-    shutil.copytree(folder, tmp_path / "clinic")
-    url = postgres_server.url(copy)
-    with clinic_platform(url, tmp_path / "clinic") as platform:
-        yield Clinic(platform, url, tmp_path / "clinic")
-    postgres_server.drop_database(copy)
 
 
 def values(rows: SampleSet) -> dict[str, list[object]]:
