@@ -16,6 +16,9 @@ NOT_LOOKED_AT = (
     "what PostgreSQL keeps of deleted rows until it vacuums, its write-ahead log and its replicas",
     "backups and exported files, reports and models outside of the store, where they are not named",
     "logs, events that left, and Airflow's own database",
+    "weights, for a copy of a row that is short or plain (under 64 bytes, or of fewer than 16 "
+    "different byte values), or is stored in another form; who learnt from the person is known "
+    "from the records instead",
 )
 WHAT_A_HASH_SAYS = (
     "Hashes are SHA-256 of 'salt|kind|name', kind being sample or group: who knows a name can "

@@ -17,11 +17,10 @@ from activesynth.domain.ports import ObjectStore
 from activesynth.domain.records import CampaignRecord, VersionRow
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable
+from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable, is_telling
 
 MAX_TRACES = 2000
 """Rows of the person that are looked for byte by byte in weights."""
-_MIN_TRACE_BYTES = 16
 _INDEXES = {"index": ("train",), "pool_index": ("pool",)}
 
 
@@ -158,7 +157,7 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
             others |= set(groups[~is_own].tolist()) if SOURCE_GROUP in rows.columns else set()
             for row in np.flatnonzero(is_own).tolist() if rows.x.size else ():
                 data = np.ascontiguousarray(rows.x[row]).tobytes()
-                if len(data) >= _MIN_TRACE_BYTES and len(traces) < MAX_TRACES:
+                if is_telling(data) and len(traces) < MAX_TRACES:
                     traces[str(rows.ids[row])] = data
     person.groups -= others
     if not person.ids:
