@@ -83,7 +83,7 @@ def draft(
                     "what": "corpus",
                     "name": name,
                     "why": "the corpus of this generator holds rows of the person; it belongs to "
-                    "no campaign and stays",
+                    "no campaign and stays, and so do the weights that learnt from it",
                 }
                 for name in shared
             ),

@@ -38,6 +38,7 @@ class Survey:
         trained_on: Cards of models, with the manifest that each was trained on.
         standing: What took the place of shards that earlier erasures removed.
         people: Ids of the person's rows, by shard.
+        shared: Cards of generators that belong to no campaign; their corpora tell what they learnt.
     """
 
     record: CampaignRecord
@@ -49,6 +50,7 @@ class Survey:
     trained_on: dict[str, str] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     people: dict[str, set[str]] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
 
     def people_in(self, manifest: DatasetManifest, *names: str) -> set[str]:
         """Return the person's ids in splits, or in the place ``synthetic``, of a manifest."""
@@ -129,8 +131,10 @@ def survey(campaign: str, platform: Platform) -> Survey:
         if present is not None:
             found.shards.setdefault(present, set()).update(places)
             found.standing[digest] = present
-    found.weights = {t: card for t, card in found.weights.items() if t not in erased}
-    known = documents | found.shards.keys() | found.weights.keys() | erased.keys()
+    found.shared = {record.card for record in platform.lineage.generators()}
+    kept = {ModelCard.decode(platform.objects.get(card)).tensors for card in found.shared}
+    found.weights = {t: c for t, c in found.weights.items() if t not in erased and t not in kept}
+    known = documents | found.shards.keys() | found.weights.keys() | erased.keys() | kept
     found.others = [blob.digest for blob in blobs if blob.digest not in known]
     return found
 
@@ -298,6 +302,8 @@ def trained_on_person(one: Survey) -> dict[str, str]:
         elif (place.step, place.kind) == ("judge", "judge"):
             splits = ("judge",)
         elif (place.step, place.kind) == ("fit_generator", "generator"):
+            if place.digest in one.shared:
+                continue
             splits = ("train",)
         else:
             continue
