@@ -106,7 +106,8 @@ def erase(
         ConfigurationError: ``unknown_group``, ``unknown_sample``, ``unknown_campaign``,
             ``no_reason``, ``names_the_person``, ``nobody_named``,
             ``shared_samples``, ``erased_before``.
-        ConflictError: ``iteration_open``; ``blobs_held`` where work holds blobs that are to go:
+        ConflictError: ``iteration_open``; ``campaign_moved`` if work went on since the look, and
+            nothing was changed; ``blobs_held`` where work holds blobs that are to go:
             everything else is done, and the same again finishes it.
         MissingArtifactError: If a document is lost, so that what it lists is unknown.
         PlatformStateError: If the clock of this machine is wrong, as in ``collect``.
@@ -114,8 +115,8 @@ def erase(
     _check(request)
     if is_deleting:
         refuse_wrong_clock(platform)
+    refuse_open(request.campaigns, platform)
     surveys = [survey(name, platform) for name in request.campaigns]
-    refuse_open(surveys, platform)
     person = Person(request.who, request.salt)
     traces = find_people(surveys, person, platform)
     known = _known(request, platform)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,7 +11,13 @@ import numpy as np
 from activesynth.domain.canonical import sha256
 from activesynth.domain.dataset_access import write_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest, ModelCard, ShardRef
-from activesynth.domain.erasure import ArtifactPlace, CampaignErasure, ErasedBlob, Moved
+from activesynth.domain.erasure import (
+    ArtifactPlace,
+    CampaignErasure,
+    CampaignSeen,
+    ErasedBlob,
+    Moved,
+)
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.domain.records import CampaignRecord, VersionRow
@@ -30,6 +36,7 @@ class Survey:
 
     Attributes:
         record: The campaign as committed.
+        seen: How it stood before anything was read.
         manifests: Every manifest on record, by digest.
         shards: What manifests list, with the places where it is listed.
         weights: Tensors, with the card that lists them.
@@ -42,6 +49,7 @@ class Survey:
     """
 
     record: CampaignRecord
+    seen: CampaignSeen
     manifests: dict[str, DatasetManifest] = field(default_factory=dict)
     shards: dict[str, set[str]] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
@@ -103,6 +111,8 @@ def survey(campaign: str, platform: Platform) -> Survey:
         ConfigurationError: If there is no such campaign, or it has no data.
         MissingArtifactError: If a manifest or card is lost, so that what it lists is unknown.
     """
+    last = [i for i in platform.lineage.last_iterations() if i.ref.campaign == campaign]
+    newest = [(i.ref.number, i.ref.fence, str(i.state)) for i in last]
     record = platform.lineage.campaign(campaign)
     if record.head is None:
         raise ConfigurationError(
@@ -110,7 +120,16 @@ def survey(campaign: str, platform: Platform) -> Survey:
             reason="no_data",
             field="campaign",
         )
-    found = Survey(record, places=platform.lineage.artifact_places(campaign))
+    places = platform.lineage.artifact_places(campaign)
+    seen = CampaignSeen(
+        record.head,
+        record.head_model,
+        record.branches,
+        record.iterations,
+        newest[0] if newest else None,
+        frozenset(place.digest for place in places),
+    )
+    found = Survey(record, seen, places=places)
     blobs = list(platform.reader.recorded_blobs(campaign))
     for blob in blobs:
         if blob.is_manifest:
@@ -127,9 +146,9 @@ def survey(campaign: str, platform: Platform) -> Survey:
     documents = {blob.digest for blob in blobs if blob.is_manifest or blob.is_card}
     erased = platform.lineage.erased_blobs()
     for digest in [digest for digest in found.shards if digest in erased]:
-        places, present = found.shards.pop(digest), standing(digest, erased)
+        listed, present = found.shards.pop(digest), standing(digest, erased)
         if present is not None:
-            found.shards.setdefault(present, set()).update(places)
+            found.shards.setdefault(present, set()).update(listed)
             found.standing[digest] = present
     found.shared = {record.card for record in platform.lineage.generators()}
     kept = {ModelCard.decode(platform.objects.get(card)).tensors for card in found.shared}
@@ -270,9 +289,8 @@ def _change(one: Survey, made: ErasePlan, objects: ObjectStore) -> CampaignErasu
         if branch != one.manifests[digest]:
             objects.put(branch.encode())
             branches[arm] = (digest, branch.digest)
-    return CampaignErasure(
-        record.name, head, version, branches, record.head_model not in _learnt(one, made)
-    )
+    keeps_model = record.head_model not in _learnt(one, made)
+    return CampaignErasure(record.name, one.seen, head, version, branches, keeps_model)
 
 
 def _learnt(one: Survey, made: ErasePlan) -> set[str]:
@@ -373,15 +391,14 @@ class _Unwritten:
         return sha256(data)
 
 
-def refuse_open(surveys: Sequence[Survey], platform: Platform) -> None:
+def refuse_open(campaigns: Collection[str], platform: Platform) -> None:
     """Refuse campaigns whose iteration is open: what it works on holds the person.
 
     Raises:
         ConflictError: ``iteration_open``, naming it and the way out.
     """
-    names = {one.record.name for one in surveys}
     for last in platform.lineage.last_iterations():
-        if last.ref.campaign in names and last.state in ("open", "waiting"):
+        if last.ref.campaign in campaigns and last.state in ("open", "waiting"):
             raise ConflictError(
                 f"iteration {last.ref} of run {last.run_key!r} is {last.state}, and its work may "
                 "hold the person's rows; wait until it is committed, or give it up by `activesynth "

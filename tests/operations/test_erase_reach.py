@@ -6,17 +6,37 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from activesynth.config.corpus import CorpusConfig, parse_corpus
 from activesynth.domain.documents import ModelCard
+from activesynth.domain.records import IterationRef
+from activesynth.domain.samples import SampleSet
+from activesynth.errors import ConflictError
 from activesynth.operations.erase import erase
 from activesynth.operations.fsck import fsck
 from activesynth.operations.ingest import ingest
-from activesynth.operations.person import is_telling
+from activesynth.operations.person import Person, is_telling
 from activesynth.operations.train_generator import train_generator
+from activesynth.steps.begin import begin
 from activesynth.steps.loop import run
+from activesynth.steps.train import train
 from clinic_fixtures import Clinic
-from erasure_cases import CLINIC, by_group, clinic_config, patients_in
+from erasure_cases import (
+    CLINIC,
+    by_group,
+    change,
+    clinic_config,
+    erase_patient,
+    patients_in,
+)
+
+REFUSED = """
+    UPDATE activesynth.iterations SET state = 'committed', committed_at = now(),
+           decision = 'refused', reason = 'on purpose', commit_digest = repeat('0', 64)
+    WHERE run_key = 'meanwhile';
+    UPDATE activesynth.campaigns SET iterations = iterations + 1
+"""
 
 
 def corpus(**changes: Any) -> CorpusConfig:
@@ -63,3 +83,33 @@ def test_a_generator_of_all_campaigns_is_judged_by_its_own_corpus(clinic: Clinic
     assert apart.card not in {entry["name"] for entry in done["remains"]}
     run(platform, conf={"campaign": "named", "iterations": 1})
     assert fsck(platform).is_clean
+
+
+@pytest.mark.parametrize("ends", ["fails", "is refused"])
+def test_what_an_iteration_made_during_the_look_is_looked_at_too(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """The head is the same afterwards, and new models and results lie there."""
+    platform = clinic.platform
+    look = Person.cleaned
+    ran: list[str] = []
+
+    def meanwhile(person: Person, rows: SampleSet) -> SampleSet | None:
+        if not ran:
+            ran.append(begin("meanwhile", {"campaign": CLINIC}, platform))
+            train(ran[0], platform)
+            if ends == "fails":
+                platform.lineage.fail_iteration(IterationRef.parse(ran[0]), "on purpose")
+            else:
+                change(clinic.url, REFUSED)
+        return look(person, rows)
+
+    monkeypatch.setattr(Person, "cleaned", meanwhile)
+    group = patients_in(platform, "train")[0]
+    with pytest.raises(ConflictError, match="run again") as caught:
+        erase_patient(platform, group)
+
+    assert caught.value.reason == "campaign_moved"
+    assert platform.lineage.erasures() == []
+    erase_patient(platform, group)
+    assert clinic.left_of(group) == []
