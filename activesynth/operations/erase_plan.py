@@ -170,11 +170,14 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
     """Fill in the person's ids and those of copies; return some rows of the person as bytes."""
     traces: dict[str, bytes] = {}
     others: set[str] = {""}
+    certain: set[str] = set()
     for one in surveys:
         for digest, rows in _rows(_real(one), platform, "find"):
             is_own = person.asked.owns(rows)
             one.people[digest] = set(rows.ids[is_own].tolist())
             person.ids |= one.people[digest]
+            if SOURCE_GROUP in rows.columns:
+                certain |= one.people[digest]
             groups = rows.columns.get(SOURCE_GROUP, rows.groups)
             person.groups |= set(groups[is_own].tolist())
             others |= set(groups[~is_own].tolist()) if SOURCE_GROUP in rows.columns else set()
@@ -183,10 +186,16 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
                 if is_telling(data) and len(traces) < MAX_TRACES:
                     traces[str(rows.ids[row])] = data
     person.groups -= others
-    if not person.ids:
-        return []
+    if person.asked.group is not None:
+        _part_from_others(surveys, person, person.ids - certain, platform)
+    if person.ids:
+        _find_by_id(surveys, person, platform)
+    return list(traces.values())
+
+
+def _find_by_id(surveys: Sequence[Survey], person: Person, platform: Platform) -> None:
+    """Find rows without a group, and copies, by the ids that are known by now."""
     for one in surveys:
-        # Rows without a group, as hidden labels, are found by the ids that are known by now.
         for digest, rows in _rows(_real(one), platform, "find"):
             one.people[digest] |= person.ids & set(rows.ids.tolist())
         made = [d for d, places in one.shards.items() if "synthetic" in places]
@@ -195,7 +204,22 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
             person.copies |= copies
             if digest in one.shards:
                 one.people[digest] = copies
-    return list(traces.values())
+
+
+def _part_from_others(
+    surveys: Sequence[Survey], person: Person, doubtful: set[str], platform: Platform
+) -> None:
+    """Take out ids that only bear the name of a joined group: some shard knows their own group."""
+    if not doubtful:
+        return
+    for one in surveys:
+        for _, rows in _rows(_real(one), platform, "tell apart"):
+            if SOURCE_GROUP in rows.columns:
+                person.others |= doubtful & set(rows.ids.tolist())
+    person.ids -= person.others
+    for one in surveys:
+        for ids in one.people.values():
+            ids -= person.others
 
 
 def plan(

@@ -63,6 +63,8 @@ class Person:
         groups: Names of groups of which no row is left.
         copies: Ids of transformed copies of them.
         children: Ids of synthetic samples that are removed with them; empty unless asked for.
+        others: Ids of other people's rows that bear the person's name somewhere: near duplicates
+            that stand in quarantine under the name of a joined group.
     """
 
     asked: Withdrawn
@@ -71,6 +73,7 @@ class Person:
     groups: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
 
     @property
     def gone(self) -> set[str]:
@@ -96,7 +99,7 @@ class Person:
         """
         out = np.isin(rows.ids, sorted(self.gone)) | self.copied(rows)
         if self.asked.group is not None and (SOURCE_GROUP in rows.columns or not rows.x.size):
-            out |= self.asked.owns(rows)
+            out |= self.asked.owns(rows) & ~np.isin(rows.ids, sorted(self.others))
         kept = rows.take(~out)
         columns = dict(kept.columns)
         for name in set(ANCESTORS) & set(columns):

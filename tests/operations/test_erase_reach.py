@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from activesynth.config.corpus import CorpusConfig, parse_corpus
+from activesynth.domain.dataset_access import load_rows, write_quarantine, write_rows
 from activesynth.domain.documents import ModelCard
 from activesynth.domain.records import IterationRef
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConflictError
 from activesynth.operations.erase import erase
+from activesynth.operations.erase_plan import find_people, survey
 from activesynth.operations.fsck import fsck
 from activesynth.operations.ingest import ingest
 from activesynth.operations.person import Person, is_telling
 from activesynth.operations.train_generator import train_generator
 from activesynth.steps.begin import begin
+from activesynth.steps.corrections import Corrections
 from activesynth.steps.loop import run
 from activesynth.steps.train import train
 from clinic_fixtures import Clinic
@@ -29,6 +32,7 @@ from erasure_cases import (
     clinic_config,
     erase_patient,
     patients_in,
+    rows_by_place,
 )
 
 REFUSED = """
@@ -113,3 +117,44 @@ def test_what_an_iteration_made_during_the_look_is_looked_at_too(
     assert platform.lineage.erasures() == []
     erase_patient(platform, group)
     assert clinic.left_of(group) == []
+
+
+def test_a_near_duplicate_in_quarantine_under_the_persons_name_is_another_person(
+    clinic: Clinic,
+) -> None:
+    """Joined groups bear the first name of them; a row's own group stands where its source did."""
+    platform = clinic.platform
+    rows = rows_by_place(platform)["train"]
+    own_groups = rows.columns["source_group"]
+    group = str(own_groups[0])
+    other = rows.take(own_groups != group).take([0])
+    (ref,) = write_quarantine(
+        platform.objects, other.ids, np.array([group]), np.array(["label_rejected"])
+    )
+    one = survey(CLINIC, platform)
+    one.shards[ref.blob] = {"quarantine"}
+    person = Person(by_group(group).who, "salt")
+
+    find_people([one], person, platform)
+
+    named = person.cleaned(load_rows(platform.objects, [ref]))
+    assert set(rows.ids[own_groups == group].tolist()) <= person.ids
+    assert not person.ids.intersection(other.ids.tolist())
+    assert not one.people[ref.blob]
+    assert named is not None
+    assert named.ids.tolist() == other.ids.tolist()
+    assert named.groups[0].startswith("erased-")
+
+
+def test_a_rejected_row_stands_in_quarantine_under_the_group_of_its_source(
+    clinic: Clinic,
+) -> None:
+    objects = clinic.platform.objects
+    rows = rows_by_place(clinic.platform)["train"].take([0, 1, 2])
+    joined = SampleSet(rows.ids, rows.x, rows.y, np.full(3, "patient 0001"), rows.columns)
+    refs = write_rows(objects, joined)
+
+    out = Corrections({}, frozenset(rows.ids.tolist())).quarantine(objects, refs)
+
+    written = load_rows(objects, out)
+    assert sorted(written.groups.tolist()) == sorted(rows.columns["source_group"].tolist())
