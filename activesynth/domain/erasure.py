@@ -48,6 +48,14 @@ class ErasedBlob:
     is_removed: bool
 
 
+def standing(digest: str, erased: Mapping[str, ErasedBlob]) -> str | None:
+    """Return what stands in the place of a blob by now: itself, where it was not erased."""
+    present: str | None = digest
+    while present is not None and present in erased:
+        present = erased[present].replacement
+    return present
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A sample that lay in ``shard`` and lies in ``row`` of ``to`` now."""

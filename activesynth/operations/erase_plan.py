@@ -15,8 +15,8 @@ from activesynth.domain.erasure import (
     ArtifactPlace,
     CampaignErasure,
     CampaignSeen,
-    ErasedBlob,
     Moved,
+    standing,
 )
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
@@ -156,14 +156,6 @@ def survey(campaign: str, platform: Platform) -> Survey:
     known = documents | found.shards.keys() | found.weights.keys() | erased.keys() | kept
     found.others = [blob.digest for blob in blobs if blob.digest not in known]
     return found
-
-
-def standing(digest: str, erased: Mapping[str, ErasedBlob]) -> str | None:
-    """Return what stands in the place of a blob by now: itself, where it was not erased."""
-    present: str | None = digest
-    while present is not None and present in erased:
-        present = erased[present].replacement
-    return present
 
 
 def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -> list[bytes]:

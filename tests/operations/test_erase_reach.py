@@ -24,12 +24,14 @@ from activesynth.steps.begin import begin
 from activesynth.steps.corrections import Corrections
 from activesynth.steps.loop import run
 from activesynth.steps.train import train
+from activesynth.steps.turn import open_turn
 from clinic_fixtures import Clinic
 from erasure_cases import (
     CLINIC,
     by_group,
     change,
     clinic_config,
+    clinic_platform,
     erase_patient,
     patients_in,
     rows_by_place,
@@ -158,3 +160,16 @@ def test_a_rejected_row_stands_in_quarantine_under_the_group_of_its_source(
 
     written = load_rows(objects, out)
     assert sorted(written.groups.tolist()) == sorted(rows.columns["source_group"].tolist())
+
+
+def test_what_waits_for_its_removal_is_not_learnt_from_again(clinic: Clinic) -> None:
+    group = patients_in(clinic.platform, "train")[0]
+    told = erase(by_group(group), clinic.platform).certificate["erased"]["digests"]
+    with clinic_platform(clinic.url, clinic.folder) as other:
+        other.lineage.hold(told)
+        with pytest.raises(ConflictError, match="are held by work"):
+            erase_patient(clinic.platform, group)
+        root = open_turn(begin("next", {"campaign": CLINIC}, other), other).root_manifest()
+
+        assert all(other.objects.has(digest) for digest in told)
+        assert not {ref.blob for ref in root.shards} & set(told)
