@@ -28,6 +28,8 @@ from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_read
 MAX_TRACES = 2000
 """Rows of the person that are looked for byte by byte in weights."""
 _INDEXES = {"index": ("train",), "pool_index": ("pool",)}
+_BESIDE = {"index": "train", "pool_index": "pool"}
+"""The artifact of the same result that names the rows of an index."""
 
 
 @dataclass(slots=True)
@@ -237,9 +239,17 @@ def plan(
     objects = platform.objects if is_writing else cast("ObjectStore", _Unwritten())
     always = set(weights)
     for one in surveys:
+        unseen: list[tuple[str, int]] = []
         for digest, data in _blobs([*one.shards, *one.others], platform, "clean"):
-            if digest not in made.going:
+            if digest in made.going:
+                continue
+            if is_readable(data):
                 _clean(digest, data, one, made, objects)
+            else:
+                unseen.append((digest, len(data)))
+        for digest, size in unseen:
+            if _indexes_person(digest, one, made):
+                made.going[digest] = Going(digest, _results(digest, one), size)
         for digest, data in _blobs(one.weights, platform, "look into weights"):
             holds = digest in always or any(trace in data for trace in traces)
             if holds:
@@ -267,15 +277,34 @@ def _clean(digest: str, data: bytes, one: Survey, made: ErasePlan, objects: Obje
         made.moved += [
             Moved(sample, digest, ref.blob, row) for row, sample in enumerate(ids.tolist())
         ]
-    elif made.person.is_named_in(data) or (not is_readable(data) and _indexes_person(digest, one)):
-        steps = sorted({f"{p.step}/{p.kind}" for p in one.places if p.digest == digest})
-        made.going[digest] = Going(digest, ", ".join(steps) or "result", len(data))
+    elif made.person.is_named_in(data):
+        made.going[digest] = Going(digest, _results(digest, one), len(data))
 
 
-def _indexes_person(digest: str, one: Survey) -> bool:
-    """Tell whether a blob whose ids cannot be seen was made from rows of the person."""
+def _results(digest: str, one: Survey) -> str:
+    steps = sorted({f"{p.step}/{p.kind}" for p in one.places if p.digest == digest})
+    return ", ".join(steps) or "result"
+
+
+def _indexes_person(digest: str, one: Survey, made: ErasePlan) -> bool:
+    """Tell whether a blob whose ids cannot be seen was made from rows of the person.
+
+    The ids beside it tell; where there are none, the version that its iteration started from does,
+    which an iteration that was not committed may have changed.
+    """
+    present = set(one.others)
     for place in one.places:
         if place.digest != digest:
+            continue
+        beside = {
+            p.digest
+            for p in one.places
+            if (p.iteration, p.step, p.kind)
+            == (place.iteration, place.step, _BESIDE.get(place.kind))
+        }
+        if beside and beside <= present:
+            if beside & made.going.keys():
+                return True
             continue
         manifest = one.manifests[place.parent]
         names = _INDEXES.get(place.kind, ("train", "pool", "guide", "judge", "gate", "test"))

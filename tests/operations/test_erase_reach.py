@@ -22,6 +22,7 @@ from activesynth.operations.person import Person, is_telling
 from activesynth.operations.train_generator import train_generator
 from activesynth.steps.begin import begin
 from activesynth.steps.corrections import Corrections
+from activesynth.steps.embed import embed
 from activesynth.steps.loop import run
 from activesynth.steps.train import train
 from activesynth.steps.turn import open_turn
@@ -173,3 +174,25 @@ def test_what_waits_for_its_removal_is_not_learnt_from_again(clinic: Clinic) -> 
 
         assert all(other.objects.has(digest) for digest in told)
         assert not {ref.blob for ref in root.shards} & set(told)
+
+
+def test_indexes_of_a_failed_iteration_stay_where_nobody_of_the_person_is_in_them(
+    clinic: Clinic,
+) -> None:
+    """The next run puts the same bytes again."""
+    platform = clinic.platform
+    iteration = begin("fails", {"campaign": CLINIC}, platform)
+    train(iteration, platform)
+    made = embed(iteration, platform).artifacts
+    platform.lineage.fail_iteration(IterationRef.parse(iteration), "on purpose")
+    in_test, in_train = (patients_in(platform, split)[0] for split in ("test", "train"))
+
+    erase_patient(platform, in_test)
+    assert platform.objects.has(made["index"])
+    assert platform.objects.has(made["pool_index"])
+    run(platform, conf={"campaign": CLINIC, "iterations": 1})
+    assert fsck(platform).is_clean
+
+    erase_patient(platform, in_train)
+    assert not platform.objects.has(made["index"])
+    assert fsck(platform).is_clean
