@@ -197,14 +197,11 @@ class ErasureRows:
         wanted = sorted(digests)
         with self._database.writing(f"condemn:{collector}") as connection:
             alone(connection)
-            held = set(
-                connection.execute(
-                    select(blob_leases.c.digest).where(
-                        blob_leases.c.digest.in_(wanted),
-                        blob_leases.c.holder.not_in(dead_holders(limit)),
-                    )
-                ).scalars()
-            )
+            # Who is taken for dead must not record afterwards what is removed now.
+            dead = blob_leases.c.holder.in_(dead_holders(limit))
+            connection.execute(blob_leases.delete().where(dead))
+            leased = select(blob_leases.c.digest).where(blob_leases.c.digest.in_(wanted))
+            held = set(connection.execute(leased).scalars())
             free = [digest for digest in wanted if digest not in held]
             if free:
                 now = func.clock_timestamp()
