@@ -13,7 +13,7 @@ from activesynth.domain.dataset_access import load_rows, write_quarantine, write
 from activesynth.domain.documents import ModelCard
 from activesynth.domain.records import IterationRef
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ConflictError
+from activesynth.errors import ConflictError, TransientError
 from activesynth.operations.erase import erase
 from activesynth.operations.erase_plan import find_people, survey
 from activesynth.operations.fsck import fsck
@@ -196,3 +196,35 @@ def test_indexes_of_a_failed_iteration_stay_where_nobody_of_the_person_is_in_the
     erase_patient(platform, in_train)
     assert not platform.objects.has(made["index"])
     assert fsck(platform).is_clean
+
+
+def test_an_erasure_removes_what_an_earlier_one_had_to_leave(clinic: Clinic) -> None:
+    first, second = patients_in(clinic.platform, "train")[:2]
+    held = erase(by_group(first), clinic.platform).certificate["erased"]["digests"]
+    with clinic_platform(clinic.url, clinic.folder) as other:
+        other.lineage.hold(held)
+        for group in (first, second):
+            with pytest.raises(ConflictError, match="are held by work"):
+                erase_patient(clinic.platform, group)
+    done = erase_patient(clinic.platform, second)
+
+    assert done.certificate["verified"]["blobs_there"] == []
+    assert clinic.left_of(first) + clinic.left_of(second) == []
+    assert fsck(clinic.platform).is_clean
+
+
+def test_a_holder_that_was_taken_for_dead_records_nothing_afterwards(clinic: Clinic) -> None:
+    group = patients_in(clinic.platform, "train")[0]
+    held = erase(by_group(group), clinic.platform).certificate["erased"]["digests"][:2]
+    with clinic_platform(clinic.url, clinic.folder) as stood_still:
+        iteration = begin("late", {"campaign": CLINIC}, stood_still)
+        stood_still.lineage.fail_iteration(IterationRef.parse(iteration), "on purpose")
+        stood_still.lineage.hold(held)
+        change(
+            clinic.url, "UPDATE activesynth.blob_leases SET taken_at = now() - interval '8 days'"
+        )
+        erase_patient(clinic.platform, group)
+
+        with pytest.raises(TransientError, match="has stood still") as caught:
+            ingest(clinic_config(seed=4), stood_still)
+    assert caught.value.reason == "lease_expired"
