@@ -45,7 +45,7 @@ def asked(who: Withdrawn, salt: str) -> dict[str, Any]:
 
 
 def draft(
-    plan: ErasePlan, children: Sequence[str], rows: Mapping[str, int], shared: Sequence[str]
+    plan: ErasePlan, children: Sequence[str], rows: Mapping[str, int], shared: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return what is erased and what remains, before anything is done.
 
@@ -53,7 +53,7 @@ def draft(
         plan: What goes.
         children: Ids of synthetic samples made from the person's, or nearest to one of them.
         rows: Rows about the person in the database, by table.
-        shared: Names of generators whose corpus holds rows of the person.
+        shared: Names of generators whose corpus holds rows of the person, or may, with the reason.
     """
     person = plan.person
     going = plan.going.values()
@@ -78,15 +78,7 @@ def draft(
         "remains": [
             *(line for one in plan.surveys for line in _remaining(one, plan)),
             *_synthetic(children, plan),
-            *(
-                {
-                    "what": "corpus",
-                    "name": name,
-                    "why": "the corpus of this generator holds rows of the person; it belongs to "
-                    "no campaign and stays, and so do the weights that learnt from it",
-                }
-                for name in shared
-            ),
+            *({"what": "corpus", "name": name, "why": why} for name, why in shared.items()),
         ],
         "not_looked_at": list(NOT_LOOKED_AT),
         "backups": [],
@@ -127,6 +119,14 @@ def _remaining(one: Survey, plan: ErasePlan) -> Iterable[dict[str, Any]]:
                 "name": digest,
                 "why": "cluster centres: means over embeddings, the person's among them",
             }
+    for digest in sorted(one.unread):
+        yield {
+            "what": "unreadable blob",
+            "campaign": name,
+            "name": digest,
+            "why": "it is lost or damaged, so nobody could look into it; when it comes back from a "
+            "backup, the person may be in it",
+        }
     iterations = sorted(
         {
             place.iteration

@@ -19,12 +19,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from activesynth.domain.dataset_access import load_rows
+from activesynth.domain.dataset_access import load_ids
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.erasure import Erasure, ErasureCommit, name_hash
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
-from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.errors import (
+    ConfigurationError,
+    ConflictError,
+    CorruptArtifactError,
+    MissingArtifactError,
+)
 from activesynth.operations.certificate import draft
 from activesynth.operations.collect import LEASE_LIMIT, refuse_wrong_clock, removal
 from activesynth.operations.erase_plan import (
@@ -259,14 +264,24 @@ def _prepared(
     return made, certificate
 
 
-def _corpora(person: Person, platform: Platform) -> list[str]:
-    """Return the generators whose corpus holds rows of the person."""
-    found = []
+def _corpora(person: Person, platform: Platform) -> dict[str, str]:
+    """Return the generators whose corpus holds rows of the person, or may, with the reason."""
+    found = {}
     for record in platform.lineage.generators():
-        manifest = DatasetManifest.decode(platform.objects.get(record.corpus))
-        ids = load_rows(platform.objects, manifest.splits["train"]).ids.tolist()
+        try:
+            manifest = DatasetManifest.decode(platform.objects.get(record.corpus))
+            ids = load_ids(platform.objects, manifest.splits["train"]).tolist()
+        except (MissingArtifactError, CorruptArtifactError):
+            found[record.name] = (
+                "the corpus of this generator cannot be read, so nobody knows whether rows of the "
+                "person are in it; it belongs to no campaign and stays"
+            )
+            continue
         if person.ids.intersection(ids):
-            found.append(record.name)
+            found[record.name] = (
+                "the corpus of this generator holds rows of the person; it belongs to no campaign "
+                "and stays, and so do the weights that learnt from it"
+            )
     return found
 
 

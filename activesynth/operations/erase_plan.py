@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -22,7 +23,12 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.domain.records import CampaignRecord, VersionRow
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.errors import (
+    ConfigurationError,
+    ConflictError,
+    CorruptArtifactError,
+    MissingArtifactError,
+)
 from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable, is_telling
 
 MAX_TRACES = 2000
@@ -48,6 +54,7 @@ class Survey:
         standing: What took the place of shards that earlier erasures removed.
         people: Ids of the person's rows, by shard.
         shared: Cards of generators that belong to no campaign; their corpora tell what they learnt.
+        unread: Blobs that are lost or damaged, so that nobody can look into them.
     """
 
     record: CampaignRecord
@@ -61,6 +68,7 @@ class Survey:
     standing: dict[str, str] = field(default_factory=dict)
     people: dict[str, set[str]] = field(default_factory=dict)
     shared: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
     def people_in(self, manifest: DatasetManifest, *names: str) -> set[str]:
         """Return the person's ids in splits, or in the place ``synthetic``, of a manifest."""
@@ -153,11 +161,17 @@ def survey(campaign: str, platform: Platform) -> Survey:
             found.shards.setdefault(present, set()).update(listed)
             found.standing[digest] = present
     found.shared = {record.card for record in platform.lineage.generators()}
-    kept = {ModelCard.decode(platform.objects.get(card)).tensors for card in found.shared}
+    kept = set(_tensors_of(found.shared, platform))
     found.weights = {t: c for t, c in found.weights.items() if t not in erased and t not in kept}
     known = documents | found.shards.keys() | found.weights.keys() | erased.keys() | kept
     found.others = [blob.digest for blob in blobs if blob.digest not in known]
     return found
+
+
+def _tensors_of(cards: Iterable[str], platform: Platform) -> Iterator[str]:
+    for card in cards:
+        with suppress(MissingArtifactError, CorruptArtifactError):
+            yield ModelCard.decode(platform.objects.get(card)).tensors
 
 
 def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -> list[bytes]:
@@ -166,7 +180,7 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
     others: set[str] = {""}
     certain: set[str] = set()
     for one in surveys:
-        for digest, rows in _rows(_real(one), platform, "find"):
+        for digest, rows in _rows(_real(one), one, platform, "find"):
             is_own = person.asked.owns(rows)
             one.people[digest] = set(rows.ids[is_own].tolist())
             person.ids |= one.people[digest]
@@ -190,10 +204,10 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
 def _find_by_id(surveys: Sequence[Survey], person: Person, platform: Platform) -> None:
     """Find rows without a group, and copies, by the ids that are known by now."""
     for one in surveys:
-        for digest, rows in _rows(_real(one), platform, "find"):
-            one.people[digest] |= person.ids & set(rows.ids.tolist())
+        for digest, rows in _rows(_real(one), one, platform, "find"):
+            one.people.setdefault(digest, set()).update(person.ids & set(rows.ids.tolist()))
         made = [d for d, places in one.shards.items() if "synthetic" in places]
-        for digest, rows in _rows([*made, *one.others], platform, "find copies"):
+        for digest, rows in _rows([*made, *one.others], one, platform, "find copies"):
             copies = set(rows.ids[person.copied(rows)].tolist())
             person.copies |= copies
             if digest in one.shards:
@@ -207,7 +221,7 @@ def _part_from_others(
     if not doubtful:
         return
     for one in surveys:
-        for _, rows in _rows(_real(one), platform, "tell apart"):
+        for _, rows in _rows(_real(one), one, platform, "tell apart"):
             if SOURCE_GROUP in rows.columns:
                 person.others |= doubtful & set(rows.ids.tolist())
     person.ids -= person.others
@@ -240,7 +254,7 @@ def plan(
     always = set(weights)
     for one in surveys:
         unseen: list[tuple[str, int]] = []
-        for digest, data in _blobs([*one.shards, *one.others], platform, "clean"):
+        for digest, data in _blobs([*one.shards, *one.others], one, platform, "clean"):
             if digest in made.going:
                 continue
             if is_readable(data):
@@ -250,7 +264,7 @@ def plan(
         for digest, size in unseen:
             if _indexes_person(digest, one, made):
                 made.going[digest] = Going(digest, _results(digest, one), size)
-        for digest, data in _blobs(one.weights, platform, "look into weights"):
+        for digest, data in _blobs(one.weights, one, platform, "look into weights"):
             holds = digest in always or any(trace in data for trace in traces)
             if holds:
                 made.going[digest] = Going(digest, "weights", len(data))
@@ -415,18 +429,28 @@ def _real(one: Survey) -> list[str]:
     return [digest for digest, places in one.shards.items() if places & names]
 
 
-def _rows(digests: Iterable[str], platform: Platform, what: str) -> Iterator[tuple[str, SampleSet]]:
-    for digest, data in _blobs(digests, platform, what):
+def _rows(
+    digests: Iterable[str], one: Survey, platform: Platform, what: str
+) -> Iterator[tuple[str, SampleSet]]:
+    for digest, data in _blobs(digests, one, platform, what):
         rows = decoded(data)
         if rows is not None:
             yield digest, rows
 
 
-def _blobs(digests: Iterable[str], platform: Platform, what: str) -> Iterator[tuple[str, bytes]]:
+def _blobs(
+    digests: Iterable[str], one: Survey, platform: Platform, what: str
+) -> Iterator[tuple[str, bytes]]:
+    """Read blobs; those that are lost or damaged are noted, since they need not be the person's."""
     wanted = list(digests)
     for done, digest in enumerate(wanted, start=1):
         platform.report(f"erase: {what}", done, len(wanted))
-        yield digest, platform.objects.get(digest)
+        try:
+            data = platform.objects.get(digest)
+        except (MissingArtifactError, CorruptArtifactError):
+            one.unread.add(digest)
+            continue
+        yield digest, data
 
 
 class _Unwritten:

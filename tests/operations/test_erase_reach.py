@@ -10,7 +10,7 @@ import pytest
 
 from activesynth.config.corpus import CorpusConfig, parse_corpus
 from activesynth.domain.dataset_access import load_rows, write_quarantine, write_rows
-from activesynth.domain.documents import ModelCard
+from activesynth.domain.documents import DatasetManifest, ModelCard
 from activesynth.domain.records import IterationRef
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConflictError, TransientError
@@ -228,3 +228,24 @@ def test_a_holder_that_was_taken_for_dead_records_nothing_afterwards(clinic: Cli
         with pytest.raises(TransientError, match="has stood still") as caught:
             ingest(clinic_config(seed=4), stood_still)
     assert caught.value.reason == "lease_expired"
+
+
+def test_a_lost_blob_of_others_is_named_and_stops_nothing(clinic: Clinic) -> None:
+    platform = clinic.platform
+    train_generator(corpus(), platform)
+    (record,) = platform.lineage.generators()
+    group = patients_in(platform, "train")[0]
+    gone = set(erase(by_group(group), platform).certificate["erased"]["digests"])
+    listed = DatasetManifest.decode(platform.objects.get(record.corpus))
+    places = {ref.blob for refs in listed.splits.values() for ref in refs}
+    one = survey(CLINIC, platform)
+    lost = [sorted({*one.others} - gone)[0], sorted(one.weights)[0], *sorted(places)]
+    for digest in lost:
+        (path,) = clinic.folder.glob(f"objects/blobs/*/{digest}")
+        path.unlink()
+
+    done = erase_patient(platform, group).certificate
+
+    assert {e["name"] for e in done["remains"] if e["what"] == "unreadable blob"} == set(lost[:2])
+    assert [e for e in done["remains"] if e["name"] == "clouds" and "cannot be read" in e["why"]]
+    assert clinic.left_of(group) == []
