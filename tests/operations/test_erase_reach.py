@@ -29,6 +29,8 @@ from activesynth.steps.turn import open_turn
 from clinic_fixtures import Clinic
 from erasure_cases import (
     CLINIC,
+    EACH,
+    ROWS,
     by_group,
     change,
     clinic_config,
@@ -248,4 +250,35 @@ def test_a_lost_blob_of_others_is_named_and_stops_nothing(clinic: Clinic) -> Non
 
     assert {e["name"] for e in done["remains"] if e["what"] == "unreadable blob"} == set(lost[:2])
     assert [e for e in done["remains"] if e["name"] == "clouds" and "cannot be read" in e["why"]]
+    assert clinic.left_of(group) == []
+
+
+def test_a_failed_iteration_does_not_go_on_from_a_model_that_an_erasure_took(
+    clinic: Clinic,
+) -> None:
+    """The head may stay as it was, where the person's rows had left it before."""
+    platform = clinic.platform
+    ref = IterationRef.parse(begin("again", {"campaign": CLINIC}, platform))
+    before = platform.lineage.iteration(ref)
+    platform.lineage.fail_iteration(ref, "on purpose")
+    change(clinic.url, "UPDATE activesynth.campaigns SET head_model = NULL")
+
+    with pytest.raises(ConflictError, match="moved on since"):
+        train(str(ref), platform)
+    opened = IterationRef.parse(begin("again", {"campaign": CLINIC}, platform))
+
+    assert before.parent_model is not None
+    assert opened.fence == ref.fence + 1
+    assert platform.lineage.iteration(opened).parent_model is None
+
+
+def test_a_generator_is_not_trained_on_a_person_whom_its_source_still_holds(
+    clinic: Clinic,
+) -> None:
+    group = patients_in(clinic.platform, "train")[0]
+    erase_patient(clinic.platform, group)
+
+    record = train_generator(corpus(), clinic.platform)
+
+    assert record.rows == ROWS - EACH
     assert clinic.left_of(group) == []
