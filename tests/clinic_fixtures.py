@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from activesynth.domain.erasure import Erasure
 from activesynth.domain.platform import Platform
-from erasure_cases import clinic_platform, run_clinic, traces_left
+from activesynth.domain.ports import ObjectStore
+from activesynth.lineage.archive import PostgresArchive
+from activesynth.operations.erase_backup import clean_backup
+from erasure_cases import by_group, clinic_platform, run_clinic, traces_left
 from platform_fixtures import PostgresServer
 
 
@@ -49,3 +55,28 @@ def clinic(
     with clinic_platform(url, tmp_path / "clinic") as platform:
         yield Clinic(platform, url, tmp_path / "clinic")
     postgres_server.drop_database(copy)
+
+
+def cleaning(
+    clinic: Clinic, group: str, folder: Path, vault: ObjectStore, server: PostgresServer
+) -> Callable[[Erasure], list[dict[str, Any]]]:
+    """Return what erases a patient from a backup of the clinic."""
+
+    @contextmanager
+    def scratch() -> Iterator[tuple[Platform, PostgresArchive]]:
+        name = server.create_database()
+        url = server.url(name)
+        with (
+            closing(PostgresArchive(url)) as archive,
+            clinic_platform(url, clinic.folder.parent / "scratch") as platform,
+        ):
+            yield platform, archive
+        server.drop_database(name)
+
+    def cleaned(known: Erasure) -> list[dict[str, Any]]:
+        asked = replace(by_group(group), id=known.id, salt=known.salt)
+        gone = list(clinic.platform.lineage.erased_blobs())
+        objects, clock = clinic.platform.objects, clinic.platform.clock
+        return [clean_backup(folder, asked, scratch, vault, objects, gone, clock)]
+
+    return cleaned

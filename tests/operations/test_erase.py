@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +18,7 @@ from activesynth.config.object_roles import ObjectRoles
 from activesynth.domain.canonical import sha256
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.effects import Unwatched
-from activesynth.domain.erasure import Erasure, name_hash
-from activesynth.domain.platform import Platform
+from activesynth.domain.erasure import name_hash
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import (
     ConfigurationError,
@@ -34,7 +31,6 @@ from activesynth.operations.backup import create
 from activesynth.operations.backup_folder import snapshots
 from activesynth.operations.collect import collect
 from activesynth.operations.erase import Request, erase
-from activesynth.operations.erase_backup import clean_backup
 from activesynth.operations.erase_plan import find_people, plan, survey
 from activesynth.operations.export import export_version
 from activesynth.operations.fsck import fsck
@@ -46,7 +42,7 @@ from activesynth.storage.erased import ErasureAwareStore
 from activesynth.storage.roles import prepare
 from activesynth.storage.s3 import Bucket, S3ObjectStore
 from backup_cases import all_rows, bring_back, elsewhere, vault_in
-from clinic_fixtures import Clinic
+from clinic_fixtures import Clinic, cleaning
 from collection_race import NO_TIME
 from erasure_cases import (
     CLINIC,
@@ -366,24 +362,7 @@ def test_a_patient_goes_from_backups_that_are_named_and_restores_do_not_bring_ba
         run(clinic.platform, conf={"campaign": CLINIC, "iterations": 1})
     assert traces_left(group, clinic.url, folder)
 
-    @contextmanager
-    def scratch() -> Iterator[tuple[Platform, PostgresArchive]]:
-        name = postgres_server.create_database()
-        url = postgres_server.url(name)
-        with (
-            closing(PostgresArchive(url)) as archive,
-            clinic_platform(url, tmp_path / "scratch") as platform,
-        ):
-            yield platform, archive
-        postgres_server.drop_database(name)
-
-    def cleaned(known: Erasure) -> list[dict[str, Any]]:
-        asked = replace(by_group(group), id=known.id, salt=known.salt)
-        gone = list(clinic.platform.lineage.erased_blobs())
-        objects = clinic.platform.objects
-        clock = clinic.platform.clock
-        return [clean_backup(folder, asked, scratch, vault, objects, gone, clock)]
-
+    cleaned = cleaning(clinic, group, folder, vault, postgres_server)
     done = erase_patient(clinic.platform, group, clean_backups=cleaned)
     again = erase_patient(clinic.platform, group, clean_backups=cleaned)
 

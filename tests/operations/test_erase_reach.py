@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,8 @@ from activesynth.domain.documents import DatasetManifest, ModelCard
 from activesynth.domain.records import IterationRef
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConflictError, TransientError
+from activesynth.lineage.archive import PostgresArchive
+from activesynth.operations.backup import create
 from activesynth.operations.erase import erase
 from activesynth.operations.erase_plan import find_people, survey
 from activesynth.operations.fsck import fsck
@@ -26,7 +31,8 @@ from activesynth.steps.embed import embed
 from activesynth.steps.loop import run
 from activesynth.steps.train import train
 from activesynth.steps.turn import open_turn
-from clinic_fixtures import Clinic
+from backup_cases import vault_in
+from clinic_fixtures import Clinic, cleaning
 from erasure_cases import (
     CLINIC,
     EACH,
@@ -38,7 +44,9 @@ from erasure_cases import (
     erase_patient,
     patients_in,
     rows_by_place,
+    traces_left,
 )
+from platform_fixtures import PostgresServer
 
 REFUSED = """
     UPDATE activesynth.iterations SET state = 'committed', committed_at = now(),
@@ -282,3 +290,41 @@ def test_a_generator_is_not_trained_on_a_person_whom_its_source_still_holds(
 
     assert record.rows == ROWS - EACH
     assert clinic.left_of(group) == []
+
+
+def test_what_a_kill_left_of_a_cleaned_backup_goes_with_the_next(
+    clinic: Clinic,
+    postgres_server: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The tables of the old snapshot have lost their name, and hold the person still."""
+    group = patients_in(clinic.platform, "train")[0]
+    folder = tmp_path / "backup"
+    vault = vault_in(folder)
+    with closing(PostgresArchive(clinic.url)) as archive:
+        create(folder, clinic.platform, archive, vault)
+    cleaned = cleaning(clinic, group, folder, vault, postgres_server)
+
+    remove = shutil.rmtree
+
+    def killed(place: Path, **how: Any) -> None:
+        if str(place).endswith(".gone"):
+            raise Killed(place)
+        remove(place, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(Killed):
+        erase_patient(clinic.platform, group, clean_backups=cleaned)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    half = folder / "snapshots" / ".half.partial"
+    shutil.copytree(next(folder.glob("snapshots/.*.gone")), half)
+    assert [place for place in traces_left(group, clinic.url, folder) if "/.half" in place]
+
+    erase_patient(clinic.platform, group, clean_backups=cleaned)
+
+    assert traces_left(group, clinic.url, folder) == []
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
