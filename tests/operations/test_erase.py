@@ -456,6 +456,11 @@ def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_cert
     assert main(["backup", "create", str(backup), "--blobs"]) == 0
     words = ["erase", CLINIC, "--group", group, "--reason", "consent withdrawn"]
     words += ["--backup", str(backup), "--certificate", str(certificate)]
+    nowhere = str(tmp_path / "nowhere" / "certificate.json")
+    for path in (nowhere, str(tmp_path)):
+        assert main([*words, "--delete", "--certificate", path]) == 2
+        assert "[not_writable]" in capsys.readouterr().err
+    assert clinic.platform.lineage.erasures() == []
     capsys.readouterr()
     assert main(words) == 0
     told = capsys.readouterr().out
@@ -480,4 +485,5 @@ def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_cert
     assert main(["backup", "drill", str(backup)]) == 0
     assert main(["erase", CLINIC, "--group", "nobody", "--reason", "x"]) == 2
     assert main(["erase", CLINIC, "--group", group]) == 2
+    assert certificate.stat().st_mode & 0o777 == 0o600
     assert "Missing option '--reason'" in capsys.readouterr().err
