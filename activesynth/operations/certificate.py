@@ -16,6 +16,8 @@ NOT_LOOKED_AT = (
     "what PostgreSQL keeps of deleted rows until it vacuums, its write-ahead log and its replicas",
     "backups and exported files, reports and models outside of the store, where they are not named",
     "logs, events that left, and Airflow's own database",
+    "results of steps, for a group that is called as a class or by a number alone, and for names "
+    "inside longer texts; ids are looked for in all of them",
     "weights, for a copy of a row that is short or plain (under 64 bytes, or of fewer than 16 "
     "different byte values), or is stored in another form; who learnt from the person is known "
     "from the records instead",

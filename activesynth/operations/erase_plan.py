@@ -180,6 +180,7 @@ def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -
     others: set[str] = {""}
     certain: set[str] = set()
     for one in surveys:
+        person.classes.update(*(manifest.classes for manifest in one.manifests.values()))
         for digest, rows in _rows(_real(one), one, platform, "find"):
             is_own = person.asked.owns(rows)
             one.people[digest] = set(rows.ids[is_own].tolist())

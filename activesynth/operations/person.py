@@ -65,6 +65,7 @@ class Person:
         children: Ids of synthetic samples that are removed with them; empty unless asked for.
         others: Ids of other people's rows that bear the person's name somewhere: near duplicates
             that stand in quarantine under the name of a joined group.
+        classes: Names of classes, which a group may share.
     """
 
     asked: Withdrawn
@@ -74,6 +75,7 @@ class Person:
     copies: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
+    classes: set[str] = field(default_factory=set)
 
     @property
     def gone(self) -> set[str]:
@@ -113,8 +115,13 @@ class Person:
         return None if is_same else clean
 
     def is_named_in(self, data: bytes) -> bool:
-        """Tell whether arrays or JSON hold the id of a sample that goes."""
-        gone = self.gone
+        """Tell whether arrays or JSON hold the id of a sample that goes, or the person's group.
+
+        Not looked for are groups that are called as a class, or by a number alone: they would be
+        found in whatever counts classes or clusters.
+        """
+        groups = self.groups | ({self.asked.group} if self.asked.group else set())
+        gone = self.gone | {g for g in groups - self.classes if not g.isdecimal()}
         if data.startswith(_NPZ):
             texts = [a for a in decode_arrays(data).values() if a.dtype.kind == "U"]
             return any(np.isin(array, sorted(gone)).any() for array in texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import closing
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from activesynth.config.corpus import CorpusConfig, parse_corpus
+from activesynth.domain.canonical import encode_arrays
 from activesynth.domain.dataset_access import load_rows, write_quarantine, write_rows
 from activesynth.domain.documents import DatasetManifest, ModelCard
 from activesynth.domain.records import IterationRef
@@ -23,7 +25,7 @@ from activesynth.operations.erase import erase
 from activesynth.operations.erase_plan import find_people, survey
 from activesynth.operations.fsck import fsck
 from activesynth.operations.ingest import ingest
-from activesynth.operations.person import Person, is_telling
+from activesynth.operations.person import Person, Withdrawn, is_telling
 from activesynth.operations.train_generator import train_generator
 from activesynth.steps.begin import begin
 from activesynth.steps.corrections import Corrections
@@ -328,3 +330,18 @@ def test_what_a_kill_left_of_a_cleaned_backup_goes_with_the_next(
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""
+
+
+@pytest.mark.parametrize(
+    ("group", "is_found"), [("patient 0001", True), ("left", False), ("7", False)]
+)
+def test_a_result_that_names_the_group_goes_and_one_that_means_something_else_stays(
+    group: str, is_found: bool
+) -> None:
+    """Groups may be called as classes are, or by numbers that stand for clusters as well."""
+    person = Person(Withdrawn(group, ()), "salt", ids={"a"}, groups={group}, classes={"left"})
+
+    assert person.is_named_in(json.dumps({"worst": [{"group": group}]}).encode()) is is_found
+    assert person.is_named_in(encode_arrays({"names": np.array([group, "x"])})) is is_found
+    assert person.is_named_in(json.dumps({"a": 1}).encode())
+    assert not person.is_named_in(json.dumps({"worst": "patient 0002"}).encode())
