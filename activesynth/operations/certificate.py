@@ -13,6 +13,11 @@ FORMAT = 1
 NOT_LOOKED_AT = (
     "the source itself: files, tables and sites that the samples were read from",
     "copies of the store: old versions of a versioned bucket, replicas, snapshots of disks",
+    "blobs that no record reaches: those of attempts that were killed, taken over or cut off, "
+    "until `activesynth gc --delete` has removed them after its grace period",
+    "the folder incoming/ of the store, unfinished uploads of a bucket, and temporary folders of "
+    "killed processes",
+    "blobs in a backup that no whole snapshot of it lists",
     "what PostgreSQL keeps of deleted rows until it vacuums, its write-ahead log and its replicas",
     "backups and exported files, reports and models outside of the store, where they are not named",
     "logs, events that left, and Airflow's own database",
