@@ -190,7 +190,7 @@ class ErasureStore(Protocol):
     ) -> list[str]:
         """Allow ``collector`` to remove erased blobs now; return those that nobody holds.
 
-        Holders who took no lease within ``limit`` are dead, and hold nothing.
+        Holders who took no lease within ``limit`` are dead: they lose all leases.
         """
         ...
 

@@ -345,3 +345,19 @@ def test_a_result_that_names_the_group_goes_and_one_that_means_something_else_st
     assert person.is_named_in(encode_arrays({"names": np.array([group, "x"])})) is is_found
     assert person.is_named_in(json.dumps({"a": 1}).encode())
     assert not person.is_named_in(json.dumps({"worst": "patient 0002"}).encode())
+
+
+def test_a_removed_blob_that_came_back_goes_by_the_same_again(clinic: Clinic) -> None:
+    platform = clinic.platform
+    group = patients_in(platform, "train")[0]
+    digest = erase(by_group(group), platform).certificate["erased"]["digests"][0]
+    data = platform.objects.get(digest)
+    erase_patient(platform, group)
+    with clinic_platform(clinic.url, clinic.folder) as copied:
+        copied.objects.put(data)
+    assert fsck(platform).returned == (digest,)
+
+    erase_patient(platform, group)
+
+    assert not platform.objects.has(digest)
+    assert fsck(platform).is_clean
