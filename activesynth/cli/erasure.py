@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from activesynth.cli.collection import signed_by_collector
 from activesynth.cli.output import AsJson, print_json
 from activesynth.cli.session import connected, settings
+from activesynth.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from activesynth.config.settings import Settings
@@ -91,6 +93,8 @@ def erase(
     )
     for folder in backup or ():
         find_snapshot(folder, None)
+    if certificate is not None and not _is_writable(certificate):
+        raise _unwritten(certificate, "name a file in a folder that is there, closed to others")
     found = settings()
     with connected(campaign, with_settings=found) as platform:
         done = part_with(
@@ -106,9 +110,7 @@ def erase(
             readers=readers,
         )
     if certificate is not None:
-        import json
-
-        certificate.write_text(json.dumps(done.certificate, indent=1, sort_keys=True) + "\n")
+        _write(certificate, done.certificate)
     if as_json:
         print_json(done.certificate)
         return
@@ -154,6 +156,35 @@ def _cleaned(
     asked = replace(request, id=known.id, salt=known.salt)
     return clean_backup(
         folder, asked, on_scratch, vault, platform.objects, gone, platform.clock, readers=readers
+    )
+
+
+def _is_writable(path: Path) -> bool:
+    """Tell, without writing anything, whether a file can be written there."""
+    there = path if path.exists() else path.parent
+    return there.is_dir() != path.exists() and os.access(there, os.W_OK)
+
+
+def _write(path: Path, certificate: dict[str, Any]) -> None:
+    """Write the certificate for its owner alone: salt and hashes tell who knows a name."""
+    import json
+
+    data = json.dumps(certificate, indent=1, sort_keys=True) + "\n"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+    except OSError as error:
+        advice = "what was done is done and on record; the same again with another path writes it"
+        raise _unwritten(path, advice) from error
+
+
+def _unwritten(path: Path, advice: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the certificate cannot be written to {path}; {advice}.",
+        reason="not_writable",
+        field="certificate",
     )
 
 

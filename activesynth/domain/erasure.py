@@ -48,6 +48,14 @@ class ErasedBlob:
     is_removed: bool
 
 
+def standing(digest: str, erased: Mapping[str, ErasedBlob]) -> str | None:
+    """Return what stands in the place of a blob by now: itself, where it was not erased."""
+    present: str | None = digest
+    while present is not None and present in erased:
+        present = erased[present].replacement
+    return present
+
+
 @dataclass(frozen=True, slots=True)
 class Moved:
     """A sample that lay in ``shard`` and lies in ``row`` of ``to`` now."""
@@ -59,14 +67,31 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignSeen:
+    """How a campaign stood before it was looked through; where it moved on, the look missed some.
+
+    ``newest`` is the last iteration by number, fence and state; ``artifacts`` are all digests that
+    steps recorded, since an iteration may be taken up and fail again as it was.
+    """
+
+    head: str | None
+    head_model: str | None
+    branches: Mapping[str, str]
+    iterations: int
+    newest: tuple[int, int, str] | None
+    artifacts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignErasure:
     """How one campaign goes on: the new head, None where the head held nothing of the person.
 
-    ``head`` is the head that was looked at; ``branches`` are those that change, before and after;
+    ``seen`` is how it stood; ``branches`` are those that change, before and after;
     ``keeps_model`` tells that the head's model did not train on the person.
     """
 
     campaign: str
+    seen: CampaignSeen
     head: str
     version: VersionRow | None
     branches: Mapping[str, tuple[str, str]]
@@ -156,7 +181,7 @@ class ErasureStore(Protocol):
         """Part the records from the person, and note which blobs are to go: all or nothing.
 
         Raises:
-            ConflictError: If a head moved, or an iteration is open.
+            ConflictError: ``campaign_moved`` or ``iteration_open`` if work went on since the look.
         """
         ...
 
@@ -165,7 +190,7 @@ class ErasureStore(Protocol):
     ) -> list[str]:
         """Allow ``collector`` to remove erased blobs now; return those that nobody holds.
 
-        Holders who took no lease within ``limit`` are dead, and hold nothing.
+        Holders who took no lease within ``limit`` are dead: they lose all leases.
         """
         ...
 

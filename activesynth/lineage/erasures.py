@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from activesynth.domain.erasure import (
     ArtifactPlace,
     CampaignErasure,
+    CampaignSeen,
     ErasedBlob,
     Erasure,
     ErasureCommit,
     TrainedModel,
 )
-from activesynth.errors import PlatformStateError
-from activesynth.lineage.commit import compare_head, insert_version, refuse_active_iteration
+from activesynth.errors import ConflictError, PlatformStateError
+from activesynth.lineage.commit import insert_version, refuse_active_iteration
 from activesynth.lineage.engine import Database
 from activesynth.lineage.erasure_schema import (
     erased_blobs,
@@ -29,9 +30,9 @@ from activesynth.lineage.erasure_schema import (
 )
 from activesynth.lineage.failures import AlreadyWrittenError, OutcomeUnknownError
 from activesynth.lineage.leases import alone
-from activesynth.lineage.locks import lock_campaign
+from activesynth.lineage.locks import AnyRow, lock_campaign
 from activesynth.lineage.quarantine import dead_holders
-from activesynth.lineage.schema import blob_leases, blob_quarantine, campaigns
+from activesynth.lineage.schema import artifacts, blob_leases, blob_quarantine, campaigns
 
 _BATCH = 1000
 
@@ -74,6 +75,10 @@ _PLACES = """
       ON i.campaign = a.campaign AND i.number = a.iteration
     WHERE a.campaign = :campaign ORDER BY 2, 3, 4, 1
 """
+_NEWEST = text(
+    "SELECT number, fence, state FROM activesynth.iterations WHERE campaign = :campaign "
+    "ORDER BY number DESC LIMIT 1"
+)
 _MODELS = """
     SELECT digest, iteration, role, arm, replicate, trained_on FROM activesynth.models
     WHERE campaign = :campaign ORDER BY iteration, role, arm, replicate
@@ -192,14 +197,11 @@ class ErasureRows:
         wanted = sorted(digests)
         with self._database.writing(f"condemn:{collector}") as connection:
             alone(connection)
-            held = set(
-                connection.execute(
-                    select(blob_leases.c.digest).where(
-                        blob_leases.c.digest.in_(wanted),
-                        blob_leases.c.holder.not_in(dead_holders(limit)),
-                    )
-                ).scalars()
-            )
+            # Who is taken for dead must not record afterwards what is removed now.
+            dead = blob_leases.c.holder.in_(dead_holders(limit))
+            connection.execute(blob_leases.delete().where(dead))
+            leased = select(blob_leases.c.digest).where(blob_leases.c.digest.in_(wanted))
+            held = set(connection.execute(leased).scalars())
             free = [digest for digest in wanted if digest not in held]
             if free:
                 now = func.clock_timestamp()
@@ -286,7 +288,7 @@ def _move_on(connection: Connection, change: CampaignErasure, erasure: str) -> N
     """Give a campaign its new head and branches."""
     row = lock_campaign(connection, change.campaign)
     refuse_active_iteration(connection, change.campaign)
-    compare_head(row, change.head)
+    _refuse_moved(connection, row, change.seen)
     values: dict[str, Any] = {
         "branches": {**row.branches, **{arm: after for arm, (_, after) in change.branches.items()}}
     }
@@ -304,6 +306,33 @@ def _move_on(connection: Connection, change: CampaignErasure, erasure: str) -> N
     ]
     if written:
         connection.execute(insert(erased_manifests), written)
+
+
+def _refuse_moved(connection: Connection, row: AnyRow, seen: CampaignSeen) -> None:
+    """Refuse to part what was looked at from a person while more of the person may lie beside it.
+
+    Raises:
+        ConflictError: ``campaign_moved`` if anything was committed or failed meanwhile.
+    """
+    last = connection.execute(_NEWEST, {"campaign": row.name}).one_or_none()
+    digests = connection.execute(
+        select(artifacts.c.digest).where(artifacts.c.campaign == row.name).distinct()
+    )
+    now = CampaignSeen(
+        row.head,
+        row.head_model,
+        row.branches,
+        row.iterations,
+        None if last is None else (last.number, last.fence, last.state),
+        frozenset(digests.scalars()),
+    )
+    if now != seen:
+        raise ConflictError(
+            f"campaign {row.name!r} moved on while it was looked through, and what came in may "
+            "hold the person; nothing was changed, run again.",
+            reason="campaign_moved",
+            field="campaign",
+        )
 
 
 def _copy_members(connection: Connection, change: CampaignErasure) -> None:

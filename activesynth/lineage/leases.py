@@ -57,7 +57,8 @@ class Leases:
         if found is not None:
             raise BeingRemovedError(
                 f"blob {found} is being removed by `activesynth gc`, since nothing on record "
-                f"needed it; try again, at the latest in {SETTLED.seconds // 60} minutes."
+                "needed it, or by `activesynth erase`, since a withdrawn person was in it; try "
+                f"again, at the latest in {SETTLED.seconds // 60} minutes."
             )
         connection.execute(delete(blob_quarantine).where(here))
         leases = [{"holder": self._holder, "digest": digest} for digest in digests]
@@ -86,7 +87,8 @@ class Leases:
         if int(connection.execute(own).scalar_one()) < count:
             raise TransientError(
                 "this process has stood still for so long that blobs it has put may have been "
-                "removed by `activesynth gc`; nothing was recorded, start the task again.",
+                "removed by `activesynth gc` or `erase`; nothing was recorded, start the task "
+                "again.",
                 reason="lease_expired",
             )
 

@@ -86,16 +86,16 @@ def resume_iteration(connection: Connection, ref: IterationRef, state: str) -> A
 
     Raises:
         ConfigurationError: If there is none.
-        ConflictError: If it has been taken over, or has failed and the head has moved since.
+        ConflictError: If it has been taken over, or has failed and the campaign has moved since.
     """
     # Shared, so that results do not wait for each other; a refresh waits, and so does a commit.
     query = select(campaigns).where(campaigns.c.name == ref.campaign).with_for_update(read=True)
     head = connection.execute(query).one_or_none()
     row = lock_iteration(connection, ref)
-    if row.state == "failed" and head is not None and row.parent != head.head:
+    if row.state == "failed" and head is not None and not _stands_as(head, row):
         raise ConflictError(
             f"iteration {ref.number} of campaign {ref.campaign!r} failed ({row.failure}), and the "
-            f"dataset has moved on since; start run {row.run_key!r} again from `begin`, or "
+            f"campaign has moved on since; start run {row.run_key!r} again from `begin`, or "
             "trigger the campaign again.",
             reason="head_moved",
             field="iteration",
@@ -127,10 +127,13 @@ def _start(
 
 
 def _rejoin(connection: Connection, head: AnyRow, own: AnyRow) -> None:
-    """Reopen a failed iteration; under a new fence if head or campaign file have changed since."""
+    """Reopen a failed iteration; under a new fence if what it started from has changed since.
+
+    That is the head, its model, the branches or the campaign file.
+    """
     if own.state != "failed":
         return
-    if (own.parent, own.config_version) == (head.head, head.config_version):
+    if _stands_as(head, own) and own.config_version == head.config_version:
         _change(connection, own, {"state": "open", "failure": None})
     else:
         _restart(connection, head, own, {"config_version": head.config_version})
@@ -140,6 +143,12 @@ def _restart(connection: Connection, head: AnyRow, row: AnyRow, changes: dict[st
     """Reopen under the next fence, from where the campaign stands now."""
     anew = {"state": "open", "failure": None, "fence": row.fence + 1, **_start_point(head)}
     _change(connection, row, {**anew, **changes})
+
+
+def _stands_as(head: AnyRow, row: AnyRow) -> bool:
+    """Tell whether the campaign stands where the iteration started; an erasure moves each alone."""
+    there = (head.head, head.head_model, head.branches)
+    return bool((row.parent, row.parent_model, row.branches) == there)
 
 
 def _start_point(head: AnyRow) -> dict[str, Any]:

@@ -136,8 +136,7 @@ def appearing_snapshot(folder: Path, name: str) -> Iterator[Path]:
     What an earlier command left half is removed. Call it while the folder is held.
     """
     place = folder / "snapshots"
-    for half in place.glob(".*"):
-        shutil.rmtree(half, ignore_errors=True)
+    sweep(folder)
     partial = place / f".{name}.partial"
     try:
         _private(partial / TABLES)
@@ -148,6 +147,13 @@ def appearing_snapshot(folder: Path, name: str) -> Iterator[Path]:
         _flush(place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed commands left half written or half removed. Call it while it is held."""
+    for half in sorted(folder.glob("snapshots/.*")):
+        if half.is_dir():
+            shutil.rmtree(half)
 
 
 def drop_snapshot(folder: Path, name: str) -> None:

@@ -13,9 +13,19 @@ FORMAT = 1
 NOT_LOOKED_AT = (
     "the source itself: files, tables and sites that the samples were read from",
     "copies of the store: old versions of a versioned bucket, replicas, snapshots of disks",
+    "blobs that no record reaches: those of attempts that were killed, taken over or cut off, "
+    "until `activesynth gc --delete` has removed them after its grace period",
+    "the folder incoming/ of the store, unfinished uploads of a bucket, and temporary folders of "
+    "killed processes",
+    "blobs in a backup that no whole snapshot of it lists",
     "what PostgreSQL keeps of deleted rows until it vacuums, its write-ahead log and its replicas",
     "backups and exported files, reports and models outside of the store, where they are not named",
     "logs, events that left, and Airflow's own database",
+    "results of steps, for a group that is called as a class or by a number alone, and for names "
+    "inside longer texts; ids are looked for in all of them",
+    "weights, for a copy of a row that is short or plain (under 64 bytes, or of fewer than 16 "
+    "different byte values), or is stored in another form; who learnt from the person is known "
+    "from the records instead",
 )
 WHAT_A_HASH_SAYS = (
     "Hashes are SHA-256 of 'salt|kind|name', kind being sample or group: who knows a name can "
@@ -42,7 +52,7 @@ def asked(who: Withdrawn, salt: str) -> dict[str, Any]:
 
 
 def draft(
-    plan: ErasePlan, children: Sequence[str], rows: Mapping[str, int], shared: Sequence[str]
+    plan: ErasePlan, children: Sequence[str], rows: Mapping[str, int], shared: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return what is erased and what remains, before anything is done.
 
@@ -50,7 +60,7 @@ def draft(
         plan: What goes.
         children: Ids of synthetic samples made from the person's, or nearest to one of them.
         rows: Rows about the person in the database, by table.
-        shared: Names of generators whose corpus holds rows of the person.
+        shared: Names of generators whose corpus holds rows of the person, or may, with the reason.
     """
     person = plan.person
     going = plan.going.values()
@@ -75,15 +85,7 @@ def draft(
         "remains": [
             *(line for one in plan.surveys for line in _remaining(one, plan)),
             *_synthetic(children, plan),
-            *(
-                {
-                    "what": "corpus",
-                    "name": name,
-                    "why": "the corpus of this generator holds rows of the person; it belongs to "
-                    "no campaign and stays",
-                }
-                for name in shared
-            ),
+            *({"what": "corpus", "name": name, "why": why} for name, why in shared.items()),
         ],
         "not_looked_at": list(NOT_LOOKED_AT),
         "backups": [],
@@ -124,6 +126,14 @@ def _remaining(one: Survey, plan: ErasePlan) -> Iterable[dict[str, Any]]:
                 "name": digest,
                 "why": "cluster centres: means over embeddings, the person's among them",
             }
+    for digest in sorted(one.unread):
+        yield {
+            "what": "unreadable blob",
+            "campaign": name,
+            "name": digest,
+            "why": "it is lost or damaged, so nobody could look into it; when it comes back from a "
+            "backup, the person may be in it",
+        }
     iterations = sorted(
         {
             place.iteration

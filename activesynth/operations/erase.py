@@ -14,17 +14,22 @@ asked when it is run again, and goes on where it stood.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from activesynth.domain.dataset_access import load_rows
+from activesynth.domain.dataset_access import load_ids
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.erasure import Erasure, ErasureCommit, name_hash
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
-from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.errors import (
+    ConfigurationError,
+    ConflictError,
+    CorruptArtifactError,
+    MissingArtifactError,
+)
 from activesynth.operations.certificate import draft
 from activesynth.operations.collect import LEASE_LIMIT, refuse_wrong_clock, removal
 from activesynth.operations.erase_plan import (
@@ -106,7 +111,8 @@ def erase(
         ConfigurationError: ``unknown_group``, ``unknown_sample``, ``unknown_campaign``,
             ``no_reason``, ``names_the_person``, ``nobody_named``,
             ``shared_samples``, ``erased_before``.
-        ConflictError: ``iteration_open``; ``blobs_held`` where work holds blobs that are to go:
+        ConflictError: ``iteration_open``; ``campaign_moved`` if work went on since the look, and
+            nothing was changed; ``blobs_held`` where work holds blobs that are to go:
             everything else is done, and the same again finishes it.
         MissingArtifactError: If a document is lost, so that what it lists is unknown.
         PlatformStateError: If the clock of this machine is wrong, as in ``collect``.
@@ -114,8 +120,8 @@ def erase(
     _check(request)
     if is_deleting:
         refuse_wrong_clock(platform)
+    refuse_open(request.campaigns, platform)
     surveys = [survey(name, platform) for name in request.campaigns]
-    refuse_open(surveys, platform)
     person = Person(request.who, request.salt)
     traces = find_people(surveys, person, platform)
     known = _known(request, platform)
@@ -142,8 +148,9 @@ def erase(
         before = [told for told in certificate["backups"] if told["folder"] not in folders]
         certificate["backups"] = [*before, *done]
     if removes_blobs:
-        _remove(known, platform, remover or platform.objects, lease_limit, readers)
-        certificate["verified"] = _verified(known, certificate, platform)
+        wanted = {*certificate["erased"]["digests"], *_waiting(known, platform)}
+        _remove(known, wanted, platform, remover or platform.objects, lease_limit, readers)
+        certificate["verified"] = _verified(wanted, platform)
     platform.lineage.finish_erasure(known.id, certificate)
     return Erased(known.id, certificate, True, resumed)
 
@@ -257,14 +264,24 @@ def _prepared(
     return made, certificate
 
 
-def _corpora(person: Person, platform: Platform) -> list[str]:
-    """Return the generators whose corpus holds rows of the person."""
-    found = []
+def _corpora(person: Person, platform: Platform) -> dict[str, str]:
+    """Return the generators whose corpus holds rows of the person, or may, with the reason."""
+    found = {}
     for record in platform.lineage.generators():
-        manifest = DatasetManifest.decode(platform.objects.get(record.corpus))
-        ids = load_rows(platform.objects, manifest.splits["train"]).ids.tolist()
+        try:
+            manifest = DatasetManifest.decode(platform.objects.get(record.corpus))
+            ids = load_ids(platform.objects, manifest.splits["train"]).tolist()
+        except (MissingArtifactError, CorruptArtifactError):
+            found[record.name] = (
+                "the corpus of this generator cannot be read, so nobody knows whether rows of the "
+                "person are in it; it belongs to no campaign and stays"
+            )
+            continue
         if person.ids.intersection(ids):
-            found.append(record.name)
+            found[record.name] = (
+                "the corpus of this generator holds rows of the person; it belongs to no campaign "
+                "and stays, and so do the weights that learnt from it"
+            )
     return found
 
 
@@ -289,22 +306,37 @@ def _commit(request: Request, made: ErasePlan, certificate: dict[str, Any]) -> E
     )
 
 
+def _waiting(erasure: Erasure, platform: Platform) -> set[str]:
+    """Return what any erasure of these campaigns left: the person may be in what another noted."""
+    theirs = {
+        known.id
+        for known in platform.lineage.erasures()
+        if set(known.campaigns) & set(erasure.campaigns)
+    }
+    blobs = platform.lineage.erased_blobs().values()
+    return {b.digest for b in blobs if b.erasure in theirs and not b.is_removed}
+
+
 def _remove(
     erasure: Erasure,
+    wanted: Collection[str],
     platform: Platform,
     remover: ObjectStore,
     lease_limit: timedelta,
     readers: int,
 ) -> None:
-    """Remove the erasure's blobs that nobody holds.
+    """Remove those of the blobs that are there and that nobody holds.
 
     Raises:
         ConflictError: ``blobs_held`` if there are others.
     """
     collector = f"erase-{erasure.id}-{secrets.token_hex(4)}"
-    blobs = platform.lineage.erased_blobs().values()
-    waiting = [b.digest for b in blobs if b.erasure == erasure.id and not b.is_removed]
-    held = 0
+    blobs, held = platform.lineage.erased_blobs(), 0
+    waiting = [
+        digest
+        for digest in sorted(wanted)
+        if digest in blobs and (not blobs[digest].is_removed or platform.objects.has(digest))
+    ]
     for start in range(0, len(waiting), BATCH):
         batch = waiting[start : start + BATCH]
         remove = removal(platform, remover)
@@ -324,13 +356,13 @@ def _remove(
         )
 
 
-def _verified(erasure: Erasure, certificate: dict[str, Any], platform: Platform) -> dict[str, Any]:
+def _verified(digests: Collection[str], platform: Platform) -> dict[str, Any]:
     """Look again: no removed blob is in the store."""
-    digests = certificate["erased"]["digests"]
-    back = [digest for digest in digests if platform.objects.has(digest)]
+    back = [digest for digest in sorted(digests) if platform.objects.has(digest)]
     return {
         "at": platform.clock.now().isoformat(),
-        "how": "the store was asked for every digest above, and the records were rewritten in one "
+        "how": "the store was asked for every digest above, and for those that earlier erasures of "
+        "these campaigns had left, and the records were rewritten in one "
         "transaction that deleted the rows about the person",
         "blobs_gone": len(digests) - len(back),
         "blobs_there": back,

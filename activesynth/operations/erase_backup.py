@@ -27,6 +27,7 @@ from activesynth.operations.backup_folder import (
     held,
     read_backup,
     snapshots,
+    sweep,
 )
 from activesynth.operations.erase import Request, erase
 
@@ -65,8 +66,10 @@ def clean_backup(
         CorruptArtifactError: ``damaged_backup`` if a file is not as it was written.
         MissingArtifactError: If a snapshot's shards are neither in the backup nor in the store.
     """
-    going, cleaned, names = set(also_remove), 0, snapshots(folder)
+    going, cleaned = set(also_remove), 0
     with held(folder):
+        sweep(folder)
+        names = snapshots(folder)
         for name in names:
             with scratch() as (platform, archive):
                 platform = replace(platform, objects=_Layered(vault, live))

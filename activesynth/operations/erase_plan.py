@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,18 +12,30 @@ import numpy as np
 from activesynth.domain.canonical import sha256
 from activesynth.domain.dataset_access import write_rows
 from activesynth.domain.documents import SPLITS, DatasetManifest, ModelCard, ShardRef
-from activesynth.domain.erasure import ArtifactPlace, CampaignErasure, ErasedBlob, Moved
+from activesynth.domain.erasure import (
+    ArtifactPlace,
+    CampaignErasure,
+    CampaignSeen,
+    Moved,
+    standing,
+)
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.domain.records import CampaignRecord, VersionRow
 from activesynth.domain.samples import SampleSet
-from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable
+from activesynth.errors import (
+    ConfigurationError,
+    ConflictError,
+    CorruptArtifactError,
+    MissingArtifactError,
+)
+from activesynth.operations.person import SOURCE_GROUP, Person, decoded, is_readable, is_telling
 
 MAX_TRACES = 2000
 """Rows of the person that are looked for byte by byte in weights."""
-_MIN_TRACE_BYTES = 16
 _INDEXES = {"index": ("train",), "pool_index": ("pool",)}
+_BESIDE = {"index": "train", "pool_index": "pool"}
+"""The artifact of the same result that names the rows of an index."""
 
 
 @dataclass(slots=True)
@@ -31,6 +44,7 @@ class Survey:
 
     Attributes:
         record: The campaign as committed.
+        seen: How it stood before anything was read.
         manifests: Every manifest on record, by digest.
         shards: What manifests list, with the places where it is listed.
         weights: Tensors, with the card that lists them.
@@ -39,9 +53,12 @@ class Survey:
         trained_on: Cards of models, with the manifest that each was trained on.
         standing: What took the place of shards that earlier erasures removed.
         people: Ids of the person's rows, by shard.
+        shared: Cards of generators that belong to no campaign; their corpora tell what they learnt.
+        unread: Blobs that are lost or damaged, so that nobody can look into them.
     """
 
     record: CampaignRecord
+    seen: CampaignSeen
     manifests: dict[str, DatasetManifest] = field(default_factory=dict)
     shards: dict[str, set[str]] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
@@ -50,6 +67,8 @@ class Survey:
     trained_on: dict[str, str] = field(default_factory=dict)
     standing: dict[str, str] = field(default_factory=dict)
     people: dict[str, set[str]] = field(default_factory=dict)
+    shared: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
     def people_in(self, manifest: DatasetManifest, *names: str) -> set[str]:
         """Return the person's ids in splits, or in the place ``synthetic``, of a manifest."""
@@ -102,6 +121,8 @@ def survey(campaign: str, platform: Platform) -> Survey:
         ConfigurationError: If there is no such campaign, or it has no data.
         MissingArtifactError: If a manifest or card is lost, so that what it lists is unknown.
     """
+    last = [i for i in platform.lineage.last_iterations() if i.ref.campaign == campaign]
+    newest = [(i.ref.number, i.ref.fence, str(i.state)) for i in last]
     record = platform.lineage.campaign(campaign)
     if record.head is None:
         raise ConfigurationError(
@@ -109,7 +130,16 @@ def survey(campaign: str, platform: Platform) -> Survey:
             reason="no_data",
             field="campaign",
         )
-    found = Survey(record, places=platform.lineage.artifact_places(campaign))
+    places = platform.lineage.artifact_places(campaign)
+    seen = CampaignSeen(
+        record.head,
+        record.head_model,
+        record.branches,
+        record.iterations,
+        newest[0] if newest else None,
+        frozenset(place.digest for place in places),
+    )
+    found = Survey(record, seen, places=places)
     blobs = list(platform.reader.recorded_blobs(campaign))
     for blob in blobs:
         if blob.is_manifest:
@@ -126,54 +156,79 @@ def survey(campaign: str, platform: Platform) -> Survey:
     documents = {blob.digest for blob in blobs if blob.is_manifest or blob.is_card}
     erased = platform.lineage.erased_blobs()
     for digest in [digest for digest in found.shards if digest in erased]:
-        places, present = found.shards.pop(digest), standing(digest, erased)
+        listed, present = found.shards.pop(digest), standing(digest, erased)
         if present is not None:
-            found.shards.setdefault(present, set()).update(places)
+            found.shards.setdefault(present, set()).update(listed)
             found.standing[digest] = present
-    found.weights = {t: card for t, card in found.weights.items() if t not in erased}
-    known = documents | found.shards.keys() | found.weights.keys() | erased.keys()
+    found.shared = {record.card for record in platform.lineage.generators()}
+    kept = set(_tensors_of(found.shared, platform))
+    found.weights = {t: c for t, c in found.weights.items() if t not in erased and t not in kept}
+    known = documents | found.shards.keys() | found.weights.keys() | erased.keys() | kept
     found.others = [blob.digest for blob in blobs if blob.digest not in known]
     return found
 
 
-def standing(digest: str, erased: Mapping[str, ErasedBlob]) -> str | None:
-    """Return what stands in the place of a blob by now: itself, where it was not erased."""
-    present: str | None = digest
-    while present is not None and present in erased:
-        present = erased[present].replacement
-    return present
+def _tensors_of(cards: Iterable[str], platform: Platform) -> Iterator[str]:
+    for card in cards:
+        with suppress(MissingArtifactError, CorruptArtifactError):
+            yield ModelCard.decode(platform.objects.get(card)).tensors
 
 
 def find_people(surveys: Sequence[Survey], person: Person, platform: Platform) -> list[bytes]:
     """Fill in the person's ids and those of copies; return some rows of the person as bytes."""
     traces: dict[str, bytes] = {}
     others: set[str] = {""}
+    certain: set[str] = set()
     for one in surveys:
-        for digest, rows in _rows(_real(one), platform, "find"):
+        person.classes.update(*(manifest.classes for manifest in one.manifests.values()))
+        for digest, rows in _rows(_real(one), one, platform, "find"):
             is_own = person.asked.owns(rows)
             one.people[digest] = set(rows.ids[is_own].tolist())
             person.ids |= one.people[digest]
+            if SOURCE_GROUP in rows.columns:
+                certain |= one.people[digest]
             groups = rows.columns.get(SOURCE_GROUP, rows.groups)
             person.groups |= set(groups[is_own].tolist())
             others |= set(groups[~is_own].tolist()) if SOURCE_GROUP in rows.columns else set()
             for row in np.flatnonzero(is_own).tolist() if rows.x.size else ():
                 data = np.ascontiguousarray(rows.x[row]).tobytes()
-                if len(data) >= _MIN_TRACE_BYTES and len(traces) < MAX_TRACES:
+                if is_telling(data) and len(traces) < MAX_TRACES:
                     traces[str(rows.ids[row])] = data
     person.groups -= others
-    if not person.ids:
-        return []
+    if person.asked.group is not None:
+        _part_from_others(surveys, person, person.ids - certain, platform)
+    if person.ids:
+        _find_by_id(surveys, person, platform)
+    return list(traces.values())
+
+
+def _find_by_id(surveys: Sequence[Survey], person: Person, platform: Platform) -> None:
+    """Find rows without a group, and copies, by the ids that are known by now."""
     for one in surveys:
-        # Rows without a group, as hidden labels, are found by the ids that are known by now.
-        for digest, rows in _rows(_real(one), platform, "find"):
-            one.people[digest] |= person.ids & set(rows.ids.tolist())
+        for digest, rows in _rows(_real(one), one, platform, "find"):
+            one.people.setdefault(digest, set()).update(person.ids & set(rows.ids.tolist()))
         made = [d for d, places in one.shards.items() if "synthetic" in places]
-        for digest, rows in _rows([*made, *one.others], platform, "find copies"):
+        for digest, rows in _rows([*made, *one.others], one, platform, "find copies"):
             copies = set(rows.ids[person.copied(rows)].tolist())
             person.copies |= copies
             if digest in one.shards:
                 one.people[digest] = copies
-    return list(traces.values())
+
+
+def _part_from_others(
+    surveys: Sequence[Survey], person: Person, doubtful: set[str], platform: Platform
+) -> None:
+    """Take out ids that only bear the name of a joined group: some shard knows their own group."""
+    if not doubtful:
+        return
+    for one in surveys:
+        for _, rows in _rows(_real(one), one, platform, "tell apart"):
+            if SOURCE_GROUP in rows.columns:
+                person.others |= doubtful & set(rows.ids.tolist())
+    person.ids -= person.others
+    for one in surveys:
+        for ids in one.people.values():
+            ids -= person.others
 
 
 def plan(
@@ -199,10 +254,18 @@ def plan(
     objects = platform.objects if is_writing else cast("ObjectStore", _Unwritten())
     always = set(weights)
     for one in surveys:
-        for digest, data in _blobs([*one.shards, *one.others], platform, "clean"):
-            if digest not in made.going:
+        unseen: list[tuple[str, int]] = []
+        for digest, data in _blobs([*one.shards, *one.others], one, platform, "clean"):
+            if digest in made.going:
+                continue
+            if is_readable(data):
                 _clean(digest, data, one, made, objects)
-        for digest, data in _blobs(one.weights, platform, "look into weights"):
+            else:
+                unseen.append((digest, len(data)))
+        for digest, size in unseen:
+            if _indexes_person(digest, one, made):
+                made.going[digest] = Going(digest, _results(digest, one), size)
+        for digest, data in _blobs(one.weights, one, platform, "look into weights"):
             holds = digest in always or any(trace in data for trace in traces)
             if holds:
                 made.going[digest] = Going(digest, "weights", len(data))
@@ -229,15 +292,34 @@ def _clean(digest: str, data: bytes, one: Survey, made: ErasePlan, objects: Obje
         made.moved += [
             Moved(sample, digest, ref.blob, row) for row, sample in enumerate(ids.tolist())
         ]
-    elif made.person.is_named_in(data) or (not is_readable(data) and _indexes_person(digest, one)):
-        steps = sorted({f"{p.step}/{p.kind}" for p in one.places if p.digest == digest})
-        made.going[digest] = Going(digest, ", ".join(steps) or "result", len(data))
+    elif made.person.is_named_in(data):
+        made.going[digest] = Going(digest, _results(digest, one), len(data))
 
 
-def _indexes_person(digest: str, one: Survey) -> bool:
-    """Tell whether a blob whose ids cannot be seen was made from rows of the person."""
+def _results(digest: str, one: Survey) -> str:
+    steps = sorted({f"{p.step}/{p.kind}" for p in one.places if p.digest == digest})
+    return ", ".join(steps) or "result"
+
+
+def _indexes_person(digest: str, one: Survey, made: ErasePlan) -> bool:
+    """Tell whether a blob whose ids cannot be seen was made from rows of the person.
+
+    The ids beside it tell; where there are none, the version that its iteration started from does,
+    which an iteration that was not committed may have changed.
+    """
+    present = set(one.others)
     for place in one.places:
         if place.digest != digest:
+            continue
+        beside = {
+            p.digest
+            for p in one.places
+            if (p.iteration, p.step, p.kind)
+            == (place.iteration, place.step, _BESIDE.get(place.kind))
+        }
+        if beside and beside <= present:
+            if beside & made.going.keys():
+                return True
             continue
         manifest = one.manifests[place.parent]
         names = _INDEXES.get(place.kind, ("train", "pool", "guide", "judge", "gate", "test"))
@@ -267,9 +349,8 @@ def _change(one: Survey, made: ErasePlan, objects: ObjectStore) -> CampaignErasu
         if branch != one.manifests[digest]:
             objects.put(branch.encode())
             branches[arm] = (digest, branch.digest)
-    return CampaignErasure(
-        record.name, head, version, branches, record.head_model not in _learnt(one, made)
-    )
+    keeps_model = record.head_model not in _learnt(one, made)
+    return CampaignErasure(record.name, one.seen, head, version, branches, keeps_model)
 
 
 def _learnt(one: Survey, made: ErasePlan) -> set[str]:
@@ -299,6 +380,8 @@ def trained_on_person(one: Survey) -> dict[str, str]:
         elif (place.step, place.kind) == ("judge", "judge"):
             splits = ("judge",)
         elif (place.step, place.kind) == ("fit_generator", "generator"):
+            if place.digest in one.shared:
+                continue
             splits = ("train",)
         else:
             continue
@@ -347,18 +430,28 @@ def _real(one: Survey) -> list[str]:
     return [digest for digest, places in one.shards.items() if places & names]
 
 
-def _rows(digests: Iterable[str], platform: Platform, what: str) -> Iterator[tuple[str, SampleSet]]:
-    for digest, data in _blobs(digests, platform, what):
+def _rows(
+    digests: Iterable[str], one: Survey, platform: Platform, what: str
+) -> Iterator[tuple[str, SampleSet]]:
+    for digest, data in _blobs(digests, one, platform, what):
         rows = decoded(data)
         if rows is not None:
             yield digest, rows
 
 
-def _blobs(digests: Iterable[str], platform: Platform, what: str) -> Iterator[tuple[str, bytes]]:
+def _blobs(
+    digests: Iterable[str], one: Survey, platform: Platform, what: str
+) -> Iterator[tuple[str, bytes]]:
+    """Read blobs; those that are lost or damaged are noted, since they need not be the person's."""
     wanted = list(digests)
     for done, digest in enumerate(wanted, start=1):
         platform.report(f"erase: {what}", done, len(wanted))
-        yield digest, platform.objects.get(digest)
+        try:
+            data = platform.objects.get(digest)
+        except (MissingArtifactError, CorruptArtifactError):
+            one.unread.add(digest)
+            continue
+        yield digest, data
 
 
 class _Unwritten:
@@ -368,15 +461,14 @@ class _Unwritten:
         return sha256(data)
 
 
-def refuse_open(surveys: Sequence[Survey], platform: Platform) -> None:
+def refuse_open(campaigns: Collection[str], platform: Platform) -> None:
     """Refuse campaigns whose iteration is open: what it works on holds the person.
 
     Raises:
         ConflictError: ``iteration_open``, naming it and the way out.
     """
-    names = {one.record.name for one in surveys}
     for last in platform.lineage.last_iterations():
-        if last.ref.campaign in names and last.state in ("open", "waiting"):
+        if last.ref.campaign in campaigns and last.state in ("open", "waiting"):
             raise ConflictError(
                 f"iteration {last.ref} of run {last.run_key!r} is {last.state}, and its work may "
                 "hold the person's rows; wait until it is committed, or give it up by `activesynth "

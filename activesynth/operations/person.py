@@ -21,6 +21,7 @@ ANCESTORS = ("parents", "anchor")
 _INVENTED = "synthetic:"
 _SEPARATORS = re.compile(r"[/\\\\]")
 _NPZ = b"PK\x03\x04"
+_TRACE_BYTES, _TRACE_VALUES = 64, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class Person:
         groups: Names of groups of which no row is left.
         copies: Ids of transformed copies of them.
         children: Ids of synthetic samples that are removed with them; empty unless asked for.
+        others: Ids of other people's rows that bear the person's name somewhere: near duplicates
+            that stand in quarantine under the name of a joined group.
+        classes: Names of classes, which a group may share.
     """
 
     asked: Withdrawn
@@ -70,6 +74,8 @@ class Person:
     groups: set[str] = field(default_factory=set)
     copies: set[str] = field(default_factory=set)
     children: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    classes: set[str] = field(default_factory=set)
 
     @property
     def gone(self) -> set[str]:
@@ -95,7 +101,7 @@ class Person:
         """
         out = np.isin(rows.ids, sorted(self.gone)) | self.copied(rows)
         if self.asked.group is not None and (SOURCE_GROUP in rows.columns or not rows.x.size):
-            out |= self.asked.owns(rows)
+            out |= self.asked.owns(rows) & ~np.isin(rows.ids, sorted(self.others))
         kept = rows.take(~out)
         columns = dict(kept.columns)
         for name in set(ANCESTORS) & set(columns):
@@ -109,8 +115,13 @@ class Person:
         return None if is_same else clean
 
     def is_named_in(self, data: bytes) -> bool:
-        """Tell whether arrays or JSON hold the id of a sample that goes."""
-        gone = self.gone
+        """Tell whether arrays or JSON hold the id of a sample that goes, or the person's group.
+
+        Not looked for are groups that are called as a class, or by a number alone: they would be
+        found in whatever counts classes or clusters.
+        """
+        groups = self.groups | ({self.asked.group} if self.asked.group else set())
+        gone = self.gone | {g for g in groups - self.classes if not g.isdecimal()}
         if data.startswith(_NPZ):
             texts = [a for a in decode_arrays(data).values() if a.dtype.kind == "U"]
             return any(np.isin(array, sorted(gone)).any() for array in texts)
@@ -133,6 +144,14 @@ class Person:
 def path_parts(name: str) -> list[str]:
     """Return the folders and the file that the name of an item in a source is made of."""
     return _SEPARATORS.split(name)
+
+
+def is_telling(data: bytes) -> bool:
+    """Tell whether a row's bytes found in weights mean that the row is in them.
+
+    A blank picture or a few zeros stand in any weights, of whoever did not withdraw as well.
+    """
+    return len(data) >= _TRACE_BYTES and len(set(data)) >= _TRACE_VALUES
 
 
 def decoded(data: bytes) -> SampleSet | None:

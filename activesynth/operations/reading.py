@@ -49,16 +49,28 @@ def read_source(config: CampaignConfig, platform: Platform) -> SourceData:
     )
     trainer.check(data.samples.x)
     samples = data.samples if len(kept) == len(data.samples) else data.samples.take(kept)
-    erasures = platform.lineage.erasures()
-    own = [erasure for erasure in erasures if config.name in erasure.campaigns]
+    own = platform.lineage.erasures(config.name)
     refused = tuple(item for item in data.refused if not _names_withdrawn(item.name, own))
-    is_erased = _withdrawn_rows(samples, erasures, own)
-    if is_erased.any():
-        logger.warning(
-            "source of %s: %d rows of withdrawn people were left out", config.name, is_erased.sum()
-        )
-        samples = samples.take(~is_erased)
+    samples = without_withdrawn(samples, config.name, own, platform)
     return replace(data, samples=samples, refused=refused)
+
+
+def without_withdrawn(
+    samples: SampleSet, name: str, own: Sequence[Erasure], platform: Platform
+) -> SampleSet:
+    """Return the rows of a source without those of people who withdrew.
+
+    Args:
+        samples: The rows.
+        name: What reads them: a campaign or a corpus.
+        own: Erasures whose group values mean something in this source.
+        platform: The ports.
+    """
+    is_erased = _withdrawn_rows(samples, platform.lineage.erasures(), own)
+    if not is_erased.any():
+        return samples
+    logger.warning("source of %s: %d rows of withdrawn people were left out", name, is_erased.sum())
+    return samples.take(~is_erased)
 
 
 def _names_withdrawn(name: str, own: Sequence[Erasure]) -> bool:

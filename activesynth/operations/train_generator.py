@@ -16,6 +16,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import DatasetSource, Modality, SampleGenerator
 from activesynth.errors import ConflictError, InputError
 from activesynth.evaluation.scarcity import first_rows
+from activesynth.operations.reading import without_withdrawn
 from activesynth.steps.artifacts import Artifacts
 
 SPLIT = "train"
@@ -110,6 +111,8 @@ def _read(config: CorpusConfig, platform: Platform) -> SourceData:
     data = source.read()
     modality: Modality = platform.parts.create("modality", config.modality)
     modality.check(data.samples)
+    # A corpus is no campaign, so a withdrawn person is known in it by samples alone.
+    data = replace(data, samples=without_withdrawn(data.samples, config.name, (), platform))
     kept = data.samples.take(first_rows(data.samples.ids, config.rows, config.seed))
     if not (kept.y >= 0).any():
         raise InputError(

@@ -49,7 +49,9 @@ class Corrections:
         if not self.removed:
             return ()
         out = find_rows(objects, refs, self.removed)
-        return write_quarantine(objects, out.ids, out.groups, np.full(len(out), REASON))
+        # The group of its source: near duplicates of other groups joined under one name.
+        groups = out.columns.get("source_group", out.groups)
+        return write_quarantine(objects, out.ids, groups, np.full(len(out), REASON))
 
     def without_copies(
         self, objects: ObjectStore, refs: Sequence[ShardRef]

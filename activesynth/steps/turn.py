@@ -9,7 +9,7 @@ from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.config.trigger import apply_trigger
 from activesynth.domain.canonical import derive_seed
 from activesynth.domain.documents import DatasetManifest, ModelCard, ShardRef
-from activesynth.domain.erasure import ErasedBlob
+from activesynth.domain.erasure import ErasedBlob, standing
 from activesynth.domain.exchange import State
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Modality, Predictor, Trainer
@@ -89,10 +89,11 @@ class Turn:
         return digest
 
     def root_manifest(self) -> DatasetManifest:
-        """Return the first dataset version, without the rows that were erased since."""
+        """Return the first dataset version, without the rows that were erased since.
+
+        What is to go may still be there: work held it, or the erasure was killed.
+        """
         manifest = self.artifacts.document(self.root(), DatasetManifest)
-        if all(self.platform.objects.has(ref.blob) for ref in manifest.shards):
-            return manifest
         return without_erased(manifest, self.platform.lineage.erased_blobs())
 
 
@@ -100,10 +101,7 @@ def without_erased(manifest: DatasetManifest, erased: Mapping[str, ErasedBlob]) 
     """Return a manifest with what was written in the place of erased shards."""
 
     def instead(ref: ShardRef) -> ShardRef:
-        digest = ref.blob
-        while digest in erased and erased[digest].replacement is not None:
-            digest = str(erased[digest].replacement)
-        return ref.model_copy(update={"blob": digest})
+        return ref.model_copy(update={"blob": standing(ref.blob, erased) or ref.blob})
 
     def all_instead(refs: tuple[ShardRef, ...]) -> tuple[ShardRef, ...]:
         return tuple(map(instead, refs))

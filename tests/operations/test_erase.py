@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +18,7 @@ from activesynth.config.object_roles import ObjectRoles
 from activesynth.domain.canonical import sha256
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.effects import Unwatched
-from activesynth.domain.erasure import Erasure, name_hash
-from activesynth.domain.platform import Platform
+from activesynth.domain.erasure import name_hash
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import (
     ConfigurationError,
@@ -35,7 +31,6 @@ from activesynth.operations.backup import create
 from activesynth.operations.backup_folder import snapshots
 from activesynth.operations.collect import collect
 from activesynth.operations.erase import Request, erase
-from activesynth.operations.erase_backup import clean_backup
 from activesynth.operations.erase_plan import find_people, plan, survey
 from activesynth.operations.export import export_version
 from activesynth.operations.fsck import fsck
@@ -47,6 +42,7 @@ from activesynth.storage.erased import ErasureAwareStore
 from activesynth.storage.roles import prepare
 from activesynth.storage.s3 import Bucket, S3ObjectStore
 from backup_cases import all_rows, bring_back, elsewhere, vault_in
+from clinic_fixtures import Clinic, cleaning
 from collection_race import NO_TIME
 from erasure_cases import (
     CLINIC,
@@ -65,7 +61,6 @@ from erasure_cases import (
     misplaced,
     patients_in,
     rows_by_place,
-    run_clinic,
     traces_left,
 )
 from false_clocks import Apart
@@ -87,43 +82,6 @@ def bucket_of(server: S3Server, name: str) -> Bucket:
         secure=server.secure,
         attempts=2,
     )
-
-
-@dataclass(frozen=True)
-class Clinic:
-    platform: Platform
-    url: str
-    folder: Path
-
-    def left_of(self, group: str) -> list[str]:
-        return traces_left(group, self.url, self.folder)
-
-
-@pytest.fixture(scope="module")
-def ran(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("clinic")
-    with clinic_platform(postgres_server.url(name), folder) as platform:
-        run_clinic(platform)
-    return name, folder
-
-
-@pytest.fixture
-def clinic(
-    postgres_server: PostgresServer, ran: tuple[str, Path], tmp_path: Path
-) -> Iterator[Clinic]:
-    """Open a copy of the clinic's database on a copy of its folder."""
-    name, folder = ran
-    copy = postgres_server.create_database(name)
-    shutil.copytree(folder, tmp_path / "clinic")
-    url = postgres_server.url(copy)
-    with clinic_platform(url, tmp_path / "clinic") as platform:
-        yield Clinic(platform, url, tmp_path / "clinic")
-    postgres_server.drop_database(copy)
 
 
 def values(rows: SampleSet) -> dict[str, list[object]]:
@@ -404,24 +362,7 @@ def test_a_patient_goes_from_backups_that_are_named_and_restores_do_not_bring_ba
         run(clinic.platform, conf={"campaign": CLINIC, "iterations": 1})
     assert traces_left(group, clinic.url, folder)
 
-    @contextmanager
-    def scratch() -> Iterator[tuple[Platform, PostgresArchive]]:
-        name = postgres_server.create_database()
-        url = postgres_server.url(name)
-        with (
-            closing(PostgresArchive(url)) as archive,
-            clinic_platform(url, tmp_path / "scratch") as platform,
-        ):
-            yield platform, archive
-        postgres_server.drop_database(name)
-
-    def cleaned(known: Erasure) -> list[dict[str, Any]]:
-        asked = replace(by_group(group), id=known.id, salt=known.salt)
-        gone = list(clinic.platform.lineage.erased_blobs())
-        objects = clinic.platform.objects
-        clock = clinic.platform.clock
-        return [clean_backup(folder, asked, scratch, vault, objects, gone, clock)]
-
+    cleaned = cleaning(clinic, group, folder, vault, postgres_server)
     done = erase_patient(clinic.platform, group, clean_backups=cleaned)
     again = erase_patient(clinic.platform, group, clean_backups=cleaned)
 
@@ -515,6 +456,11 @@ def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_cert
     assert main(["backup", "create", str(backup), "--blobs"]) == 0
     words = ["erase", CLINIC, "--group", group, "--reason", "consent withdrawn"]
     words += ["--backup", str(backup), "--certificate", str(certificate)]
+    nowhere = str(tmp_path / "nowhere" / "certificate.json")
+    for path in (nowhere, str(tmp_path)):
+        assert main([*words, "--delete", "--certificate", path]) == 2
+        assert "[not_writable]" in capsys.readouterr().err
+    assert clinic.platform.lineage.erasures() == []
     capsys.readouterr()
     assert main(words) == 0
     told = capsys.readouterr().out
@@ -539,4 +485,5 @@ def test_the_command_tells_then_erases_from_store_and_backup_and_writes_the_cert
     assert main(["backup", "drill", str(backup)]) == 0
     assert main(["erase", CLINIC, "--group", "nobody", "--reason", "x"]) == 2
     assert main(["erase", CLINIC, "--group", group]) == 2
+    assert certificate.stat().st_mode & 0o777 == 0o600
     assert "Missing option '--reason'" in capsys.readouterr().err
