@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from activesynth.cli.output import AsJson, print_json, print_table
+from activesynth.cli.output import AsJson, IsDeleting, LeaseDays, print_json, print_table
 from activesynth.cli.session import connected, settings
 
 if TYPE_CHECKING:
@@ -28,15 +28,8 @@ def gc(
             help="How old a blob must be for quarantine, and how long it stays there.",
         ),
     ] = 24.0,
-    is_deleting: Annotated[
-        bool, typer.Option("--delete", help="Do it; without this nothing is changed.")
-    ] = False,
-    lease_days: Annotated[
-        float,
-        typer.Option(
-            min=1, max=365, help="When a process that holds blobs and takes no more counts as dead."
-        ),
-    ] = 7.0,
+    is_deleting: IsDeleting = False,
+    lease_days: LeaseDays = 7.0,
     readers: Annotated[
         int, typer.Option(min=1, max=32, help="How many blobs are read or removed at once.")
     ] = 4,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from activesynth.cli.collection import signed_by_collector
-from activesynth.cli.output import AsJson, print_json
+from activesynth.cli.output import AsJson, IsDeleting, LeaseDays, print_json
 from activesynth.cli.session import connected, settings
 from activesynth.errors import ConfigurationError
 
@@ -51,9 +51,7 @@ def erase(
             "all that learnt from the person.",
         ),
     ] = False,
-    is_deleting: Annotated[
-        bool, typer.Option("--delete", help="Do it; without this nothing is changed.")
-    ] = False,
+    is_deleting: IsDeleting = False,
     backup: Annotated[
         list[Path] | None,
         typer.Option(help="The folder of a backup to erase from as well; may be given again."),
@@ -61,12 +59,7 @@ def erase(
     certificate: Annotated[
         Path | None, typer.Option(help="Where to write the certificate, as JSON.")
     ] = None,
-    lease_days: Annotated[
-        float,
-        typer.Option(
-            min=1, max=365, help="When a process that holds blobs and takes no more counts as dead."
-        ),
-    ] = 7.0,
+    lease_days: LeaseDays = 7.0,
     readers: Annotated[
         int, typer.Option(min=1, max=32, help="How many blobs are removed at once.")
     ] = 4,

@@ -10,6 +10,15 @@ from typing import Annotated, Any
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+IsDeleting = Annotated[
+    bool, typer.Option("--delete", help="Do it; without this nothing is changed.")
+]
+LeaseDays = Annotated[
+    float,
+    typer.Option(
+        min=1, max=365, help="When a process that holds blobs and takes no more counts as dead."
+    ),
+]
 
 Rows = Sequence[Mapping[str, Any]]
 

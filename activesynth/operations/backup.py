@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from activesynth.domain.backups import Backup, LineageArchive, SavedBlobs
-from activesynth.domain.collection import StoredBlob
+from activesynth.domain.forwarding import ForwardingStore
 from activesynth.domain.platform import Platform, Report
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import CorruptArtifactError, MissingArtifactError
@@ -147,37 +146,19 @@ def whats_wrong(store: ObjectStore, digest: str, size: int, *, is_deep: bool) ->
     return None
 
 
-class _Measured:
+class _Measured(ForwardingStore):
     """A store that notes the sizes it tells, so that nobody has to ask for them twice."""
 
     def __init__(self, objects: ObjectStore, sizes: dict[str, int]) -> None:
-        self._objects = objects
+        super().__init__(objects)
         self._sizes = sizes
 
-    def put(self, data: bytes) -> str:
-        return self._objects.put(data)
-
-    def get(self, digest: str) -> bytes:
-        return self._objects.get(digest)
-
-    def has(self, digest: str) -> bool:
-        return self._objects.has(digest)
-
-    def digests(self) -> Iterable[str]:
-        return self._objects.digests()
-
-    def listed(self) -> Iterable[StoredBlob]:
-        return self._objects.listed()
-
-    def delete(self, digest: str, *, before: datetime) -> None:
-        self._objects.delete(digest, before=before)
-
     def size(self, digest: str) -> int:
-        self._sizes[digest] = self._objects.size(digest)
+        self._sizes[digest] = super().size(digest)
         return self._sizes[digest]
 
     def check(self, digest: str) -> int:
-        self._sizes[digest] = self._objects.check(digest)
+        self._sizes[digest] = super().check(digest)
         return self._sizes[digest]
 
 

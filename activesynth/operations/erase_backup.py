@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from activesynth.domain.backups import LineageArchive
-from activesynth.domain.collection import REMOVAL, StoredBlob
+from activesynth.domain.collection import REMOVAL
+from activesynth.domain.forwarding import ForwardingStore
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Clock, ObjectStore
 from activesynth.errors import ConfigurationError
@@ -132,30 +132,18 @@ def _clean(
     return not is_known, gone
 
 
-@dataclass(frozen=True, slots=True)
-class _Layered:
+class _Layered(ForwardingStore):
     """The blobs of a backup before those of the store; what is put goes into the backup."""
 
-    vault: ObjectStore
-    live: ObjectStore
-
-    def put(self, data: bytes) -> str:
-        return self.vault.put(data)
+    def __init__(self, vault: ObjectStore, live: ObjectStore) -> None:
+        super().__init__(vault)
+        self._live = live
 
     def get(self, digest: str) -> bytes:
         return self._holder(digest).get(digest)
 
     def has(self, digest: str) -> bool:
-        return self.vault.has(digest) or self.live.has(digest)
-
-    def digests(self) -> Iterable[str]:
-        return self.vault.digests()
-
-    def listed(self) -> Iterable[StoredBlob]:
-        return self.vault.listed()
-
-    def delete(self, digest: str, *, before: datetime) -> None:
-        self.vault.delete(digest, before=before)
+        return super().has(digest) or self._live.has(digest)
 
     def size(self, digest: str) -> int:
         return self._holder(digest).size(digest)
@@ -164,4 +152,4 @@ class _Layered:
         return self._holder(digest).check(digest)
 
     def _holder(self, digest: str) -> ObjectStore:
-        return self.vault if self.vault.has(digest) else self.live
+        return self._objects if super().has(digest) else self._live

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
-from activesynth.domain.collection import StoredBlob
 from activesynth.domain.erasure import ErasedBlob
+from activesynth.domain.forwarding import ForwardingStore
 from activesynth.domain.ports import ObjectStore
 from activesynth.errors import MissingArtifactError
 
 
-class ErasureAwareStore:
+class ErasureAwareStore(ForwardingStore):
     """Passes everything on, and says of a missing blob whether it was erased.
 
     Records are asked only when a blob is missing, so nothing costs more.
@@ -22,43 +21,23 @@ class ErasureAwareStore:
         self, objects: ObjectStore, erased_blob: Callable[[str], ErasedBlob | None]
     ) -> None:
         """Ask ``erased_blob`` about what ``objects`` does not hold."""
-        self._objects = objects
+        super().__init__(objects)
         self._erased_blob = erased_blob
-
-    def put(self, data: bytes) -> str:
-        """Store ``data`` and return its digest."""
-        return self._objects.put(data)
 
     def get(self, digest: str) -> bytes:
         """Return the verified bytes; see :class:`activesynth.domain.ports.ObjectStore`."""
         with self._told(digest):
-            return self._objects.get(digest)
-
-    def has(self, digest: str) -> bool:
-        """Tell whether the blob is there."""
-        return self._objects.has(digest)
-
-    def digests(self) -> Iterable[str]:
-        """List every blob."""
-        return self._objects.digests()
-
-    def listed(self) -> Iterable[StoredBlob]:
-        """List every blob with its size and the time it was last written."""
-        return self._objects.listed()
-
-    def delete(self, digest: str, *, before: datetime) -> None:
-        """Remove a blob, unless ``before`` has passed."""
-        self._objects.delete(digest, before=before)
+            return super().get(digest)
 
     def size(self, digest: str) -> int:
         """Return the size in bytes."""
         with self._told(digest):
-            return self._objects.size(digest)
+            return super().size(digest)
 
     def check(self, digest: str) -> int:
         """Return the size of a blob whose bytes have the digest."""
         with self._told(digest):
-            return self._objects.check(digest)
+            return super().check(digest)
 
     @contextmanager
     def _told(self, digest: str) -> Iterator[None]:
