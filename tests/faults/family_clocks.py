@@ -11,10 +11,11 @@ from typing import Any
 from activesynth.errors import PlatformStateError, TransientError
 from activesynth.operations.collect import GRACE, collect
 from activesynth.operations.reachable import reach
+from courses import Found, course
 from false_clocks import clock_ahead, set_clock
 from forked import Child
-from looking import difference, left, visible
-from toy_tasks import CAMPAIGN, Interruption, Reference, Run, Task, World, schedule
+from looking import visible
+from toy_tasks import Interruption, Reference, Run, Task, World
 from verdicts import Verdict
 
 HOUR = 3600.0
@@ -47,22 +48,15 @@ class Clocks:
         """Run the campaign of case ``number``; equal numbers plan equal clocks."""
         reference, chance = references[1], Random(f"clocks {number}")
         chosen = set(chance.sample([n for n, e in enumerate(reference.effects) if e], WATCHED))
-        found: list[tuple[str, str]] = []
-        ending = ""
-        try:
-            for index, (run, task) in enumerate(schedule(world.fresh(), 1)):
-                with clock_ahead(_apart(chance)):
-                    if index in chosen:
-                        found.append(self._collected(run, task, reference, index, chance))
-                    else:
-                        run.complete(task)
-            ending = difference(left(world.url, world.folder, CAMPAIGN), reference.final)
-        except RuntimeError as error:
-            ending = str(error)
-        return [
-            Verdict(self.name, number, f"{where}: {problem}; {ending}" if problem or ending else "")
-            for where, problem in found or [("the campaign", "")]
-        ]
+
+        def each(index: int, run: Run, task: Task, found: Found) -> None:
+            with clock_ahead(_apart(chance)):
+                if index in chosen:
+                    found.append(self._collected(run, task, reference, index, chance))
+                else:
+                    run.complete(task)
+
+        return course(self.name, number, world, reference, each)
 
     def _collected(
         self, run: Run, task: Task, reference: Reference, index: int, chance: Random

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
-from looking import difference, left, visible
-from toy_tasks import CAMPAIGN, Reference, Run, Task, World, schedule
+from courses import Found, course
+from looking import visible
+from toy_tasks import Reference, Run, Task, World
 from verdicts import Verdict
 
 
@@ -21,28 +22,21 @@ class Deliveries:
         count = len(reference.tasks)
         at_once = set(chance.sample(range(count), 3))
         late = {n: chance.randrange(n, count) for n in chance.sample(range(count), 3)}
-        found: list[tuple[str, str]] = []
-        ending = ""
         done: list[tuple[Run, Task]] = []
-        try:
-            for index, (run, task) in enumerate(schedule(world.fresh(), 1)):
-                if index in at_once:
-                    longest = reference.seconds[index]
-                    found.append(_at_once(run, task, chance.choice((2, 4)), longest, chance))
-                else:
-                    run.complete(task)
-                done.append((run, task))
-                for repeated in [n for n, when in late.items() if when == index]:
-                    found.append(_again(*done[repeated], f"after {task}"))
-                if found and visible(world.url) not in reference.stages:
-                    found[-1] = (found[-1][0], f"the views showed {visible(world.url)}")
-            ending = difference(left(world.url, world.folder, CAMPAIGN), reference.final)
-        except RuntimeError as error:
-            ending = str(error)
-        return [
-            Verdict(self.name, number, f"{where}: {problem}; {ending}" if problem or ending else "")
-            for where, problem in found
-        ]
+
+        def each(index: int, run: Run, task: Task, found: Found) -> None:
+            if index in at_once:
+                longest = reference.seconds[index]
+                found.append(_at_once(run, task, chance.choice((2, 4)), longest, chance))
+            else:
+                run.complete(task)
+            done.append((run, task))
+            for repeated in [n for n, when in late.items() if when == index]:
+                found.append(_again(*done[repeated], f"after {task}"))
+            if found and visible(world.url) not in reference.stages:
+                found[-1] = (found[-1][0], f"the views showed {visible(world.url)}")
+
+        return course(self.name, number, world, reference, each)
 
 
 def _at_once(run: Run, task: Task, copies: int, longest: float, chance: Random) -> tuple[str, str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from random import Random
 
 from activesynth.nn.memory import OutOfMemoryError
+from courses import Found, course
 from forked import Child
-from looking import difference, left, visible
-from toy_tasks import CAMPAIGN, Interruption, Reference, Run, Task, World, schedule
+from looking import visible
+from toy_tasks import Interruption, Reference, Run, Task, World
 from verdicts import Verdict
 
 PATIENCE = 60.0
@@ -56,20 +57,13 @@ class Exhaustions:
         reference, chance = references[1], Random(f"memory {number}")
         chosen = [n for n, effects in enumerate(reference.effects) if effects]
         victims = Counter(chance.choices(chosen, k=chance.randint(8, 16)))
-        found: list[tuple[str, str]] = []
-        ending = ""
-        try:
-            for index, (run, task) in enumerate(schedule(world.fresh(), 1)):
-                for _ in range(victims[index]):
-                    found.append(_exhausted(run, task, reference, index, chance))
-                run.complete(task)
-            ending = difference(left(world.url, world.folder, CAMPAIGN), reference.final)
-        except RuntimeError as error:
-            ending = str(error)
-        return [
-            Verdict(self.name, number, f"{where}: {problem}; {ending}" if problem or ending else "")
-            for where, problem in found
-        ]
+
+        def each(index: int, run: Run, task: Task, found: Found) -> None:
+            for _ in range(victims[index]):
+                found.append(_exhausted(run, task, reference, index, chance))
+            run.complete(task)
+
+        return course(self.name, number, world, reference, each)
 
 
 def _exhausted(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections import Counter
 from random import Random
 
 from activesynth.domain.termination import Terminated
+from courses import Found, Strike, course, planned
 from forked import Child
-from looking import difference, left, rows, visible
-from toy_tasks import CAMPAIGN, Interruption, Reference, Run, Task, World, schedule
+from looking import rows, visible
+from toy_tasks import Interruption, Reference, Run, Task, World
 from verdicts import Verdict
 
 PATIENCE = 60.0
@@ -24,56 +24,47 @@ class Stops:
     def case(self, number: int, world: World, references: dict[int, Reference]) -> list[Verdict]:
         """Run the campaign of case ``number``; equal numbers plan equal signals."""
         reference, chance = references[1], Random(f"stops {number}")
-        count = len(reference.tasks)
-        victims = Counter(chance.choices(range(count), k=chance.randint(8, 16)))
-        problems: list[tuple[str, str]] = []
-        ending = ""
-        try:
-            for index, (run, task) in enumerate(schedule(world.fresh(), 1)):
-                child = None
-                for _ in range(victims[index]):
-                    where, child = _stopped(run, task, index, reference, chance)
-                    if child.succeeded:
-                        break  # it was quicker
-                    problems.append((where, _problem(child, world, reference)))
-                    child = None
-                run.complete(task, child)
-            ending = difference(left(world.url, world.folder, CAMPAIGN), reference.final)
-        except RuntimeError as error:
-            ending = str(error)
-        return [
-            Verdict(self.name, number, f"{where}: {problem}; {ending}" if problem or ending else "")
-            for where, problem in problems
-        ]
+        strikes = planned(reference, 1, chance)
+
+        def each(index: int, run: Run, task: Task, found: Found) -> None:
+            for strike in strikes.get(index, ()):
+                told = chance.choice((signal.SIGTERM, signal.SIGINT))
+                leases = _leases(world)
+                child = _stopped(run, task, strike, told)
+                if child.succeeded:
+                    run.complete(task, child)  # it was quicker
+                    return
+                where = f"{task} told to end by {told.name} {strike}"
+                found.append((where, _problem(child, world, reference, leases)))
+            run.complete(task)
+
+        return course(self.name, number, world, reference, each)
 
 
-def _stopped(
-    run: Run, task: Task, index: int, reference: Reference, chance: Random
-) -> tuple[str, Child]:
-    told = chance.choice((signal.SIGTERM, signal.SIGINT))
-    if reference.effects[index] and chance.random() < 0.5:
-        at = chance.randrange(reference.effects[index])
-        moment = chance.choice(("before", "after"))
-        where = f"{task} told to end by {told.name} {moment} effect {at}"
-        child = run.launch(task, Interruption(at, moment, told))
+def _stopped(run: Run, task: Task, strike: Strike, told: signal.Signals) -> Child:
+    if strike.moment:
+        child = run.launch(task, Interruption(strike.at, strike.moment, told))
     else:
-        delay = chance.random() * reference.seconds[index]
-        where = f"{task} told to end by {told.name} after {delay:.3f} s"
         child = run.launch(task)
-        if not child.wait(delay):
+        if not child.wait(strike.delay):
             child.ask_to_end(told)
     if not child.wait(PATIENCE):
         child.kill()
-    return where, child
+    return child
 
 
-def _problem(child: Child, world: World, reference: Reference) -> str:
+def _problem(child: Child, world: World, reference: Reference, leases: int) -> str:
     is_ended = any(child.ended_with(kind) for kind in (Terminated, KeyboardInterrupt))
     if not is_ended and not child.was_ended_early:
         return f"it ended with {child.error}"
     shown = visible(world.url)
     if shown not in reference.stages:
         return f"the views showed {shown}"
-    # A signal that arrives while leases are let go leaves the rest to expire.
-    held = rows(world.url, "select count(*) from activesynth.blob_leases")[0][0]
-    return f"it left {held} leases" if held and "in release" not in child.error else ""
+    left = _leases(world) - leases
+    if left and "in release" not in child.error:  # interrupted there, it leaves them to expire
+        return f"it left {left} leases: {child.error}"
+    return ""
+
+
+def _leases(world: World) -> int:
+    return int(rows(world.url, "select count(*) from activesynth.blob_leases")[0][0])

@@ -70,7 +70,8 @@ class Size:
 
 
 SIZES = {
-    "kills": Size(1000, 48, 8, 12),
+    # More than 1,000 of them at random; each case has one that is not.
+    "kills": Size(1100, 48, 8, 12),
     # Twice as many as there are effects, which are 98.
     "zombies": Size(200, 10, 2, 4),
     "deliveries": Size(200, 24, 6, 8),
