@@ -93,7 +93,7 @@ class SilentQueue:
     def answers(self, ref: IterationRef) -> list[Annotation]:
         return []
 
-    def answer(self, annotation: Annotation) -> None:
+    def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
         pass
 
     def waiting_since(self, ref: IterationRef) -> datetime | None:

@@ -30,6 +30,7 @@ from activesynth.domain.records import (
     Bundle,
     CampaignRecord,
     Event,
+    IterationRef,
     QueueItem,
 )
 from activesynth.domain.registry import Catalog
@@ -129,7 +130,7 @@ class MemoryQueue:
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         return [item for item in self.items if item.id not in self.given][:limit]
 
-    def answer(self, annotation: Annotation) -> None:
+    def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
         item = next(item for item in self.items if item.id == annotation.item)
         if item.version != annotation.item_version or item.id in self.given:
             raise ConflictError(f"item {item.id} has moved on")

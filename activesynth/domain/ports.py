@@ -420,11 +420,16 @@ class AnnotationQueue(Protocol):
     def waiting_since(self, ref: IterationRef) -> datetime | None:
         """Return when the iteration's items were offered, or None."""
 
-    def answer(self, annotation: Annotation) -> None:
+    def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
         """Append one answer.
 
+        Args:
+            annotation: The answer.
+            holder: For answers that a task gives by itself: the iteration as it holds it.
+
         Raises:
-            ConflictError: If ``item_version`` is stale: somebody answered in between.
+            ConflictError: If ``item_version`` is stale: somebody answered in between; or if another
+                run has taken the iteration over from ``holder``.
         """
 
     def answers(self, ref: IterationRef) -> list[Annotation]:

@@ -74,9 +74,9 @@ def commit_iteration(database: Database, commit: IterationCommit) -> bool:
             staged = stage_bundle(connection, rows)
             campaign = lock_campaign(connection, ref.campaign)
             row = _iteration(connection, commit)
-            if row.state == "committed":
-                return _settle(row, commit, digest)
             check_fence(row, ref)
+            if row.state == "committed":
+                return _settle(row, digest)
             compare_head(campaign, commit.parent)
             if commit.bundle.version is not None:
                 insert_version(connection, campaign, commit.bundle.version, ref.number)
@@ -131,8 +131,8 @@ def _iteration(connection: Connection, commit: IterationCommit) -> AnyRow:
     return row
 
 
-def _settle(row: AnyRow, commit: IterationCommit, digest: str) -> bool:
-    """Return False when what is committed equals ``commit``; otherwise say who was first."""
+def _settle(row: AnyRow, digest: str) -> bool:
+    """Return False when what is committed has this digest; otherwise say who was first."""
     if row.commit_digest == digest:
         return False
     raise ConflictError(
@@ -145,7 +145,8 @@ def _settle(row: AnyRow, commit: IterationCommit, digest: str) -> bool:
 def _is_committed(database: Database, commit: IterationCommit, digest: str) -> bool:
     with database.reading() as connection:
         row = _iteration(connection, commit)
-        return row.state == "committed" and not _settle(row, commit, digest)
+        check_fence(row, commit.ref)
+        return row.state == "committed" and not _settle(row, digest)
 
 
 def _has_version(database: Database, campaign: str, digest: str) -> bool:

@@ -108,9 +108,10 @@ class Database:
 
     def release(self) -> None:
         """Let go of the blobs that are held; what was recorded of them stays."""
-        if self.leases.let_go():
+        if self.leases.may_hold:
             with self.noting() as connection:
                 self.leases.drop(connection)
+            self.leases.forget()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -33,6 +33,7 @@ class Leases:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self._holder = secrets.token_hex(8)
+        self._may_hold = False
         self._digests: set[str] = set()
         self._lock = threading.Lock()
 
@@ -47,6 +48,8 @@ class Leases:
         Raises:
             BeingRemovedError: If a collector condemned one of them and has not removed it yet.
         """
+        # A signal may come between the commit of these and `keep`.
+        self._may_hold = True
         connection.execute(_SHARED)
         rows = blob_quarantine.c
         here = rows.digest.in_(digests)
@@ -92,15 +95,20 @@ class Leases:
                 reason="lease_expired",
             )
 
-    def let_go(self) -> list[str]:
-        """Forget what is held, and return it."""
-        with self._lock:
-            held, self._digests = sorted(self._digests), set()
-        return held
+    @property
+    def may_hold(self) -> bool:
+        """Tell whether there may be leases to drop."""
+        return self._may_hold
 
     def drop(self, connection: Connection) -> None:
-        """Delete the leases."""
+        """Delete the leases; :meth:`forget` follows when that is committed."""
         connection.execute(delete(blob_leases).where(blob_leases.c.holder == self._holder))
+
+    def forget(self) -> None:
+        """Forget leases that are dropped."""
+        with self._lock:
+            self._digests.clear()
+        self._may_hold = False
 
 
 def alone(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import exists, func, select
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.errors import ConflictError, InputError
 from activesynth.lineage.engine import Database
+from activesynth.lineage.locks import lock_iteration
 from activesynth.lineage.opening import resume_iteration
 from activesynth.lineage.queue_rows import (
     OF_ITERATION,
@@ -77,16 +78,19 @@ class PostgresAnnotationQueue:
             since: datetime | None = connection.execute(query).scalar_one()
         return since
 
-    def answer(self, annotation: Annotation) -> None:
+    def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
         """Append one answer; the same answer to the same version counts once.
 
         Raises:
-            ConflictError: If somebody answered in between, or the iteration is committed.
+            ConflictError: If somebody answered in between, the iteration is committed, or another
+                run has taken it over from ``holder``.
             ConfigurationError: If there is no such item.
             InputError: If the answer names another sample than the item.
         """
         label = f"answer:{annotation.item}:{annotation.item_version}"
         with self._database.writing(label) as connection:
+            if holder is not None:
+                lock_iteration(connection, holder)
             item = lock_item(connection, annotation.item)
             if item.sample != annotation.sample:
                 raise InputError(

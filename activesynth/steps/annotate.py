@@ -65,7 +65,7 @@ def offer(turn: Turn, selection_digest: str) -> None:
     open_items = [item for item in items if item.id not in answered]
     tasks = _tasks(turn, open_items)
     for answer in annotator.annotate(tasks, seed=turn.seed("annotate")):
-        queue.answer(answer)
+        queue.answer(answer, holder=turn.ref)
 
 
 def collect(turn: Turn) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from activesynth.annotation.keyboard import single_keys, split_keys
 from activesynth.annotation.terminal import annotate_in_terminal
 from activesynth.domain.canonical import Array
 from activesynth.domain.ports import AnnotationQueue
-from activesynth.domain.records import Annotation, QueueItem
+from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConflictError, CorruptArtifactError, TransientError
 from activesynth.modalities.image import ImageModality
@@ -152,7 +152,7 @@ def test_an_answer_from_somewhere_else_is_told_and_not_overwritten() -> None:
     desk = Desk()
 
     class Raced(MemoryQueue):
-        def answer(self, annotation: Annotation) -> None:
+        def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
             if annotation.item == "i0" and "i0" not in self.given:
                 theirs = Annotation("i0", "s0", "relabel", 9, "other", 0)
                 MemoryQueue.answer(self, theirs)
@@ -171,7 +171,7 @@ def test_an_answer_that_could_not_be_saved_is_asked_for_again() -> None:
     desk = Desk()
 
     class Flaky(MemoryQueue):
-        def answer(self, annotation: Annotation) -> None:
+        def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
             if annotation.label == 1:
                 raise TransientError("no answer.")
             MemoryQueue.answer(self, annotation)

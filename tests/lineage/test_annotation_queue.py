@@ -192,3 +192,19 @@ def test_an_answer_must_be_about_the_item_it_names(
         lineage.queue.answer(Annotation("item-0", "sample-1", "accept", 1, "ann", 0))
     with pytest.raises(ConfigurationError, match="no annotation item 'item-9'"):
         lineage.queue.answer(make_answer(9))
+
+
+def test_an_answer_of_a_task_whose_iteration_was_taken_over_is_refused(
+    lineage: Lineage, opened: IterationRecord
+) -> None:
+    lineage.queue.enqueue(opened.ref, ITEMS)
+    lineage.queue.answer(make_answer(0), holder=opened.ref)
+    lineage.store.fail_iteration(opened.ref, "its run is dead")
+    successor = lineage.store.open_iteration("digits", "run-1", {})
+    lineage.queue.enqueue(successor.ref, ITEMS)
+
+    with pytest.raises(ConflictError, match="taken over by run 'run-1'"):
+        lineage.queue.answer(make_answer(1), holder=opened.ref)
+    lineage.queue.answer(make_answer(2), holder=successor.ref)
+
+    assert [item for item, _, _ in given(lineage, successor)] == ["item-2", "item-0"]

@@ -272,6 +272,17 @@ def test_a_failed_iteration_is_taken_over_under_a_higher_fence(
             stale()
 
 
+def test_a_run_that_was_taken_over_is_told_so_also_where_its_successor_committed_the_same(
+    lineage: Lineage, opened: IterationRecord
+) -> None:
+    lineage.store.fail_iteration(opened.ref, "its run is dead")
+    taken = lineage.store.open_iteration("digits", "run-1", {})
+    assert lineage.store.commit_iteration(make_commit(taken))
+
+    with pytest.raises(ConflictError, match="taken over by run 'run-1'"):
+        lineage.store.commit_iteration(make_commit(opened))
+
+
 def test_a_failed_run_that_comes_back_keeps_its_fence(
     lineage: Lineage, opened: IterationRecord
 ) -> None:

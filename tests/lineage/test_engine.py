@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, QueuePool, text
@@ -11,6 +12,8 @@ from sqlalchemy import Connection, QueuePool, text
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import ConflictError, TransientError
 from activesynth.lineage.engine import Database, make_engine
+from activesynth.lineage.leases import Leases
+from activesynth.lineage.lineage import Lineage
 
 
 def end_session(url: str, connection: Connection) -> None:
@@ -65,3 +68,19 @@ def test_a_lost_session_is_a_passing_failure_and_leaves_the_pool(
     with database.reading() as connection:
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
     database.close()
+
+
+def test_leases_whose_taking_was_interrupted_are_let_go_of(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(leases: Leases, digests: Collection[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Leases, "keep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lineage.store.hold(["a" * 64])
+    held = lineage.store.held(timedelta(hours=1))
+    lineage.store.release()
+
+    assert held == ["a" * 64]
+    assert lineage.store.held(timedelta(hours=1)) == []
