@@ -50,6 +50,15 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
             reason="database_full",
             field="ACTIVESYNTH_DATABASE_URL",
         )
+    if isinstance(cause, psycopg2.OperationalError) and "certificate" in summary:
+        return PlatformStateError(
+            f"the certificate of Postgres at {where} was not accepted ({summary}); name the file "
+            "of the authority that signed it as `sslrootcert` in the address. The driver does not "
+            "know the system's authorities: on Debian they are in "
+            "/etc/ssl/certs/ca-certificates.crt.",
+            reason="database_certificate",
+            field="ACTIVESYNTH_DATABASE_URL",
+        )
     if _is_passing(error, cause):
         return TransientError(
             f"Postgres at {where} did not answer ({summary}); tried again later.",
