@@ -28,6 +28,7 @@ from activesynth.domain.exchange import (
 from activesynth.domain.experiments import ExperimentStore
 from activesynth.domain.integrity import IntegrityReader
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
+from activesynth.domain.pages import PageReader
 from activesynth.domain.records import (
     Annotation,
     Bundle,
@@ -439,7 +440,7 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, StandingReader, IntegrityReader, Protocol):
+class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:

@@ -104,7 +104,10 @@ def render(report: Report) -> str:
         attack_columns=attack_columns(report.audits),
         feature_columns=FEATURES,
         copy_columns=COPIES,
-        figures={**_figures(report.summary), "robustness": robustness_curves(report.audits)},
+        figures={
+            **campaign_figures(report.summary),
+            "robustness": robustness_curves(report.audits),
+        },
     )
 
 
@@ -120,7 +123,7 @@ def render_page(template: str, **facts: Any) -> str:
         "difference_columns": DIFFERENCE_COLUMNS,
     }
     environment.filters |= {"interval": interval, "points": points, "share": _share}
-    shared = {"plotly": _plotly(), "script_json": _script_json}
+    shared = {"plotly": _plotly(), "script_json": script_json}
     return environment.from_string(template).render(**shared, **facts)
 
 
@@ -148,7 +151,8 @@ def _galleries(platform: Platform, campaign: str, numbers: Sequence[int]) -> tup
     return galleries(platform.reader, platform.objects, modality, manifest, campaign, numbers)
 
 
-def _figures(summary: CampaignSummary) -> dict[str, list[plots.Figure]]:
+def campaign_figures(summary: CampaignSummary) -> dict[str, list[plots.Figure]]:
+    """Return the figures of a campaign over its iterations, by place on the page."""
     return {
         "arms": [plots.arm_curves(summary, metric) for metric in summary.shown_metrics],
         "lift": [plots.lift_curve(summary)],
@@ -158,7 +162,7 @@ def _figures(summary: CampaignSummary) -> dict[str, list[plots.Figure]]:
     }
 
 
-def _script_json(document: Any) -> str:
+def script_json(document: Any) -> str:
     """Encode for a script element: no text can end the element or begin another one."""
     from markupsafe import Markup
 

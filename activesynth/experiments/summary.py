@@ -142,6 +142,7 @@ def summarise(
     metrics = _by_iteration(reader.metrics(campaign))
     costs = _by_iteration(new_costs(reader.step_costs(campaign)))
     changes = weakness_changes(reader.weaknesses(campaign))
+    made = _by_iteration(reader.verdicts(campaign))
     iterations = tuple(
         _iteration(
             row,
@@ -150,7 +151,7 @@ def summarise(
             metrics.get(int(row["iteration"]), []),
             costs.get(int(row["iteration"]), []),
             changes.get(int(row["iteration"]), {}),
-            list(all_samples(reader, campaign, int(row["iteration"]))),
+            made.get(int(row["iteration"]), []),
         )
         for row in sorted(reader.iterations(campaign), key=lambda row: int(row["iteration"]))
     )
@@ -225,10 +226,10 @@ def _iteration(
         corrected=0 if corrected is None else round(corrected.value),
         leaks=_summed(metrics, "split_leaks"),
         seconds_per_row=seconds_per_generated(costs, metrics, int(row["iteration"])),
-        candidates=len(targeted),
+        candidates=_counted(targeted),
         accepted=_accepted(targeted),
         rejected=_reasons(targeted),
-        control_candidates=len(untargeted),
+        control_candidates=_counted(untargeted),
         control_accepted=_accepted(untargeted),
         arms=_arms(over_all, metric),
         lift=_single(over_all, TARGETED, "guide", lift),
@@ -254,16 +255,19 @@ def _summed(rows: Iterable[Row], name: str) -> int:
     return round(sum(float(row["value"]) for row in rows if row["name"] == name))
 
 
+def _counted(made: Iterable[Row]) -> int:
+    return sum(int(row["count"]) for row in made)
+
+
 def _accepted(made: Iterable[Row]) -> int:
-    return sum(sample["verdict"] == "accepted" for sample in made)
+    return _counted(row for row in made if row["verdict"] == "accepted")
 
 
 def _reasons(made: Iterable[Row]) -> dict[str, int]:
-    counts = Counter(
-        str(sample["verdict_reason"] or "no reason recorded")
-        for sample in made
-        if sample["verdict"] != "accepted"
-    )
+    counts: Counter[str] = Counter()
+    for row in made:
+        if row["verdict"] != "accepted":
+            counts[str(row["verdict_reason"] or "no reason recorded")] += int(row["count"])
     return dict(counts.most_common())
 
 

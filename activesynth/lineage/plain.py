@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,6 +25,14 @@ def plain(value: Any) -> Any:
     if hasattr(value, "item"):
         return plain(value.item())
     return str(value)
+
+
+def plain_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return sums and seeds, which Postgres calls numeric, as integers."""
+    return {
+        str(name): int(value) if isinstance(value, Decimal) else value
+        for name, value in row.items()
+    }
 
 
 def attributes(row: Any) -> dict[str, Any]:

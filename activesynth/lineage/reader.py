@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -12,6 +11,8 @@ from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, Recorded
 from activesynth.domain.standing import Standing
 from activesynth.lineage import integrity, standing
 from activesynth.lineage.engine import Database
+from activesynth.lineage.pages import PageRows
+from activesynth.lineage.plain import plain_numbers
 
 # A campaign without data is a first run that was cut off: nothing of it counts yet.
 _CAMPAIGNS = """
@@ -122,7 +123,7 @@ _RECHECKS = """
 """
 
 
-class PostgresLineageReader:
+class PostgresLineageReader(PageRows):
     """Implements :class:`activesynth.domain.ports.LineageReader`, mostly by the views."""
 
     def __init__(self, database: Database) -> None:
@@ -214,12 +215,4 @@ class PostgresLineageReader:
     def _rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self._database.reading() as connection:
             found = connection.execute(text(query), parameters).mappings().all()
-        return [_plain_numbers(row) for row in found]
-
-
-def _plain_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return sums and seeds, which Postgres calls numeric, as integers."""
-    return {
-        str(name): int(value) if isinstance(value, Decimal) else value
-        for name, value in row.items()
-    }
+        return [plain_numbers(row) for row in found]

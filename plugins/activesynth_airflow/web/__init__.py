@@ -1,0 +1,1 @@
+"""Pages and REST API inside of Airflow's own server."""

@@ -1,0 +1,183 @@
+"""Figures of pages, as the plain JSON documents that plotly.js draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from activesynth.domain.canonical import Array
+from activesynth.experiments.plots import Figure, layout
+from activesynth.experiments.summary import CampaignSummary, IterationSummary
+
+_GOOD, _BAD, _SOFT = "#009e73", "#d55e00", "#8a8a8a"
+BINS = 10
+"""Of the reliability diagram, equal in width, as in Guo et al. 2017."""
+
+
+def efficiency(summary: CampaignSummary) -> list[Figure]:
+    """Draw the primary metric of targeted against labels bought and rows made so far."""
+    found = [
+        (turn, turn.arms["targeted"][summary.metric])
+        for turn in summary.iterations
+        if summary.metric in turn.arms.get("targeted", {})
+    ]
+    labels = np.cumsum([turn.labels for turn, _ in found]).tolist()
+    made = np.cumsum([turn.accepted for turn, _ in found]).tolist()
+    values = [estimate.value for _, estimate in found]
+    spread = {
+        "type": "data",
+        "symmetric": False,
+        "array": [(e.high or e.value) - e.value for _, e in found],
+        "arrayminus": [e.value - (e.low if e.low is not None else e.value) for _, e in found],
+    }
+    figures = []
+    for name, x in (("labels bought", labels), ("synthetic rows accepted", made)):
+        trace = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": x,
+            "y": values,
+            "error_y": spread,
+            "line": {"color": _BAD},
+            "name": "targeted",
+        }
+        figures.append(_figure(f"{summary.metric} against {name}", [trace], name))
+    return figures if found else []
+
+
+def funnel(turn: IterationSummary) -> Figure:
+    """Draw how many candidates were made, and what became of them."""
+    reasons = sorted(turn.rejected.items(), key=lambda item: item[1])
+    names = [*(name.replace("_", " ") for name, _ in reasons), "accepted", "made"]
+    counts = [*(count for _, count in reasons), turn.accepted, turn.candidates]
+    colours = [*(_BAD for _ in reasons), _GOOD, _SOFT]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": counts,
+        "y": [escape(name) for name in names],
+        "marker": {"color": colours},
+        "text": [str(count) for count in counts],
+        "textposition": "auto",
+    }
+    return _figure("candidates made for weaknesses", [trace], "samples", left=170)
+
+
+def costs(turn: IterationSummary) -> Figure:
+    """Draw the seconds of each step."""
+    steps = sorted(turn.seconds.items(), key=lambda item: item[1])
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [round(s, 2) for _, s in steps],
+        "y": [escape(name) for name, _ in steps],
+        "marker": {"color": "#0072b2"},
+    }
+    return _figure("seconds per step", [trace], "seconds", left=120)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What arms predicted on guide.
+
+    Attributes:
+        classes: Names by label.
+        labels: True labels ``(n,)``.
+        probs: Arm to class probabilities ``(n, classes)``.
+    """
+
+    classes: Sequence[str]
+    labels: Array
+    probs: Mapping[str, Array]
+
+    def figures(self) -> dict[str, list[Figure]]:
+        """Draw confusion matrices and the reliability diagram."""
+        shown = [arm for arm in ("real", "targeted") if arm in self.probs] or list(self.probs)[:2]
+        return {
+            "confusion": [self._confusion(arm) for arm in shown],
+            "reliability": [self._reliability()],
+        }
+
+    def _confusion(self, arm: str) -> Figure:
+        names = [escape(name) for name in self.classes]
+        table = np.zeros((len(names), len(names)), np.int64)
+        np.add.at(table, (self.labels, _mean(self.probs[arm]).argmax(axis=1)), 1)
+        # A share of the row's class: rare classes are what this is about.
+        shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
+        trace = {
+            "type": "heatmap",
+            "z": shares.round(4).tolist(),
+            "x": names,
+            "y": names,
+            "colorscale": "Cividis",
+            "zmin": 0,
+            "zmax": 1,
+            "text": table.tolist(),
+            "texttemplate": "%{text}",
+            "showscale": False,
+            "hovertemplate": "true %{y}, predicted %{x}: %{text}<extra></extra>",
+        }
+        figure = _figure(f"confusion on guide, {arm}", [trace], "predicted", left=80)
+        figure["layout"] |= {"height": 380}
+        figure["layout"]["yaxis"] = {"title": "true", "autorange": "reversed", "type": "category"}
+        figure["layout"]["xaxis"] |= {"type": "category"}
+        return figure
+
+    def _reliability(self) -> Figure:
+        traces: list[Figure] = [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": [0, 1],
+                "y": [0, 1],
+                "name": "calibrated",
+                "line": {"color": _SOFT, "dash": "dot"},
+            }
+        ]
+        for arm, given in self.probs.items():
+            probs = _mean(given)
+            confidence, is_right = probs.max(axis=1), probs.argmax(axis=1) == self.labels
+            places = np.minimum((confidence * BINS).astype(int), BINS - 1)
+            filled = [b for b in range(BINS) if (places == b).any()]
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": escape(arm),
+                    "x": [float(confidence[places == b].mean().round(4)) for b in filled],
+                    "y": [float(is_right[places == b].mean().round(4)) for b in filled],
+                    "text": [f"{int((places == b).sum())} rows" for b in filled],
+                }
+            )
+        return _figure("reliability on guide", traces, "confidence")
+
+
+def weakness_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a line per weakness ever seen: its latest state, and its states over time."""
+    lines: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        line = lines.setdefault(str(row["weakness"]), {"states": []})
+        line["states"].append((int(row["iteration"]), str(row["state"])))
+        line["latest"] = row
+    order = {"regressed": 0, "open": 1, "closed": 2}
+    return sorted(
+        lines.values(),
+        key=lambda line: (order.get(line["states"][-1][1], 3), -float(line["latest"]["gap"])),
+    )
+
+
+def _mean(probs: Array) -> Array:
+    """Return ``(n, classes)``, the mean over replicates where those are kept apart."""
+    mean: Array = probs.mean(axis=0) if probs.ndim == 3 else probs
+    return mean
+
+
+def _figure(title: str, traces: list[Figure], x: str, *, left: int = 60) -> Figure:
+    drawn = {**layout(300), "title": {"text": escape(title.replace("_", " ")), "x": 0.02}}
+    drawn["xaxis"] = {**drawn.get("xaxis", {}), "title": {"text": escape(x)}}
+    drawn["margin"] = {**drawn.get("margin", {}), "l": left}
+    return {"data": traces, "layout": drawn}
