@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +54,42 @@ class RowReader:
         return iter(())
 
     def broken_rows(self, campaign: str | None) -> list[BrokenRow]:
+        return []
+
+    def run(self, run_key: str) -> Row | None:
+        return None
+
+    def open_questions(self) -> dict[str, int]:
+        return {}
+
+    def verdicts(self, campaign: str) -> list[Row]:
+        kept = ("iteration", "weakness", "verdict", "verdict_reason")
+        counts = Counter(tuple(row[name] for name in kept) for row in self.sample_rows)
+        return [
+            {**dict(zip(kept, key, strict=True)), "count": count} for key, count in counts.items()
+        ]
+
+    def sample_place(self, campaign: str, sample: str) -> Row | None:
+        return None
+
+    def candidates(self, campaign: str, iteration: int, **wanted: Any) -> list[Row]:
+        return []
+
+    def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
+        return {}
+
+    def versions(self, campaign: str) -> list[Row]:
+        return []
+
+    def version_members(
+        self, campaign: str, version: str, *, after: str = "", limit: int = 60
+    ) -> list[Row]:
+        return []
+
+    def models_of(self, campaign: str, version: str) -> list[Row]:
+        return []
+
+    def answers_about(self, sample: str) -> list[Row]:
         return []
 
     def iterations(self, campaign: str) -> list[Row]:

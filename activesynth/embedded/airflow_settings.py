@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,13 @@ from activesynth.embedded.loopback import HOST
 from activesynth.embedded.postgres import RunningPostgres
 from activesynth.embedded.preload import LOCAL_SETTINGS
 from activesynth.embedded.private import private_folder, write_private
-from activesynth.errors import PlatformStateError
+from activesynth.errors import ConfigurationError, PlatformStateError
 
 ADMINISTRATOR = "admin"
+USERS = "ACTIVESYNTH_USERS"
+ROLES = ("viewer", "user", "op", "admin")
+"""Of Airflow's simple auth manager, each with the rights of those before it."""
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _NUMERIC_THREADS = (
     "OMP_NUM_THREADS",
@@ -86,10 +91,40 @@ def keep_secrets(places: Places) -> Secrets:
             f"{path} is damaged; delete it: the next `activesynth up` makes new secrets, and "
             "connections saved in Airflow have to be entered again."
         ) from error
-    write_private(places.passwords, json.dumps({ADMINISTRATOR: kept.password}) + "\n")
+    write_private(places.passwords, json.dumps(_passwords(places, kept.password)) + "\n")
     local_settings = private_folder(places.airflow / "config") / "airflow_local_settings.py"
     write_private(local_settings, LOCAL_SETTINGS)
     return kept
+
+
+def people() -> dict[str, str]:
+    """Return name -> role of everybody who may log in, as ``ACTIVESYNTH_USERS`` says, and `admin`.
+
+    Raises:
+        ConfigurationError: Naming what cannot be read as ``name:role``.
+    """
+    found = {ADMINISTRATOR: "admin"}
+    for pair in filter(None, map(str.strip, os.environ.get(USERS, "").split(","))):
+        name, _, role = pair.partition(":")
+        if not _NAME.fullmatch(name) or role not in ROLES or name == ADMINISTRATOR:
+            raise ConfigurationError(
+                f"{USERS} has {pair!r}; write name:role, by commas, with names of letters, digits, "
+                f"`.`, `_` and `-` other than {ADMINISTRATOR}, and a role of {', '.join(ROLES)}.",
+                reason="bad_users",
+                field=USERS,
+            )
+        found[name] = role
+    return found
+
+
+def _passwords(places: Places, administrator: str) -> dict[str, str]:
+    """Return everybody's password; who had one keeps it, and who may no longer log in loses it."""
+    try:
+        known: dict[str, str] = json.loads(places.passwords.read_text())
+    except (OSError, ValueError):
+        known = {}
+    made = {name: known.get(name) or secrets.token_urlsafe(12) for name in people()}
+    return {**made, ADMINISTRATOR: administrator}
 
 
 def tool_environment(places: Places, postgres: RunningPostgres, threads: int) -> dict[str, str]:
@@ -171,7 +206,7 @@ def _settings(
             "DAGS_ARE_PAUSED_AT_CREATION": "False",
             "FERNET_KEY": kept.fernet,
             "SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-            "SIMPLE_AUTH_MANAGER_USERS": f"{ADMINISTRATOR}:admin",
+            "SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{n}:{role}" for n, role in people().items()),
             "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(places.passwords),
             "EXECUTION_API_SERVER_URL": f"{address}/execution/",
             "MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "5",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from activesynth_airflow.web import views
-from activesynth_airflow.web.access import READING
+from activesynth_airflow.web.access import ANNOTATE, READING, Annotator
 from activesynth_airflow.web.door import Doors
 from activesynth_airflow.web.rendering import page
 
@@ -58,6 +58,14 @@ def run(request: Request, dag_id: str, run_id: str, doors: Doors) -> Response:
     return page(
         request, "iteration.html", **views.iteration(doors, campaign, int(found["iteration"]))
     )
+
+
+@router.get("/campaigns/{campaign}/annotate", dependencies=[ANNOTATE])
+def annotate(request: Request, campaign: str, annotator: Annotator, doors: Doors) -> Response:
+    """Show the desk at which questions are answered; it asks the API for them."""
+    classes = doors.manifest(campaign).classes
+    facts = {"campaign": campaign, "annotator": annotator, "classes": classes}
+    return page(request, "annotate.html", **facts)
 
 
 @router.get("/campaigns/{campaign}/versions/{digest}")

@@ -1,0 +1,161 @@
+"""The REST API of the annotation queue: what to look at next, answers, and taking them back.
+
+Whoever answers is whom Airflow authenticated: no request names an annotator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from activesynth.domain.records import Annotation, QueueItem
+from activesynth_airflow.web.access import ANNOTATING, Annotator
+from activesynth_airflow.web.api import FAILURES, Name
+from activesynth_airflow.web.door import Door, Doors
+
+router = APIRouter(prefix="/api/v1/campaigns/{campaign}/queue", dependencies=ANNOTATING)
+
+AHEAD = 24
+"""Items that are claimed and loaded at once: a grid, or what is preloaded."""
+Id = Annotated[str, Field(min_length=1, max_length=300)]
+Label = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Wanted(_Strict):
+    """What to hand out: first questions, or blind second ones."""
+
+    limit: Annotated[int, Field(ge=1, le=AHEAD)] = 8
+    second: bool = False
+    kinds: list[Literal["label", "review", "recheck"]] | None = None
+
+
+class Answer(_Strict):
+    """An answer about one item, as the version that was shown; ``second`` for a blind one."""
+
+    item: Id
+    sample: Id
+    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    action: Literal["accept", "reject", "relabel", "skip"]
+    label: Label | None = None
+    second: bool = False
+
+
+class Undo(_Strict):
+    """Which item's answer, of this person, is taken back."""
+
+    item: Id
+    second: bool = False
+
+
+class Question(BaseModel):
+    """One item as it is shown; nothing in it tells what others answered."""
+
+    id: str
+    sample: str
+    kind: str
+    proposed: int | None
+    version: int
+
+
+class Progress(BaseModel):
+    """How far the questions of the active iteration are."""
+
+    iteration: int | None
+    open: int
+    answered: int
+    skipped: int
+    rejected: int
+    claimed: int
+    answered_by_me: int
+    seconds_per_answer: float | None
+    seconds_left: float | None
+
+
+class Handed(BaseModel):
+    """The next questions of this person, and how far the queue is."""
+
+    items: list[Question]
+    progress: Progress
+
+
+class Saved(BaseModel):
+    """An answer is on record; it stays there whatever happens next."""
+
+    saved: str
+    progress: Progress
+
+
+@router.post("/next", responses=FAILURES)
+def following(campaign: Name, wanted: Wanted, annotator: Annotator, doors: Doors) -> Handed:
+    """Hand out the next questions and hold them for this person for some minutes."""
+    platform = doors.platform
+    platform.lineage.campaign(campaign)
+    if wanted.second:
+        items = platform.queue.next_second(campaign, annotator, wanted.limit)
+    else:
+        items = platform.queue.next_items(campaign, annotator, wanted.limit, kinds=wanted.kinds)
+    return Handed(items=[_shown(item) for item in items], progress=_far(doors, campaign, annotator))
+
+
+@router.post("/answers", responses=FAILURES)
+def answer(campaign: Name, given: Answer, annotator: Annotator, doors: Doors) -> Saved:
+    """Keep an answer; the same one again counts once, and a stale one is refused (409)."""
+    platform = doors.platform
+    platform.lineage.campaign(campaign)
+    if given.second:
+        platform.queue.second_opinion(given.item, annotator, given.action, given.label)
+    else:
+        platform.queue.answer(
+            Annotation(
+                item=given.item,
+                sample=given.sample,
+                action=given.action,
+                label=given.label,
+                annotator=annotator,
+                item_version=given.version,
+            )
+        )
+    return Saved(saved=given.item, progress=_far(doors, campaign, annotator))
+
+
+@router.post("/undo", responses=FAILURES)
+def undo(campaign: Name, undone: Undo, annotator: Annotator, doors: Doors) -> Saved:
+    """Take back this person's latest answer about an item."""
+    platform = doors.platform
+    platform.lineage.campaign(campaign)
+    if undone.second:
+        platform.queue.undo_second(undone.item, annotator)
+    else:
+        platform.queue.undo(undone.item, annotator)
+    return Saved(saved=undone.item, progress=_far(doors, campaign, annotator))
+
+
+@router.post("/release", responses=FAILURES)
+def release(campaign: Name, annotator: Annotator, doors: Doors) -> Progress:
+    """Let go of what this person holds, so that others get it at once."""
+    doors.platform.lineage.campaign(campaign)
+    doors.platform.queue.release(annotator)
+    return _far(doors, campaign, annotator)
+
+
+def _shown(item: QueueItem) -> Question:
+    return Question(
+        id=item.id,
+        sample=item.sample,
+        kind=item.kind,
+        proposed=item.proposed,
+        version=item.version,
+    )
+
+
+def _far(door: Door, campaign: str, annotator: str) -> Progress:
+    found = door.platform.queue.progress(campaign, annotator)
+    values: dict[str, Any] = asdict(found)
+    return Progress(**values, seconds_left=found.seconds_left)

@@ -1,0 +1,295 @@
+// One sample at a time, or a grid. A key counts for the sample that is on the screen when it is
+// pressed; each answer goes into an outbox in this browser first, and leaves it when it is on record.
+(function () {
+  'use strict';
+  var desk = document.getElementById('desk');
+  var base = desk.dataset.base, campaign = desk.dataset.campaign;
+  var classes = JSON.parse(desk.dataset.classes);
+  var api = base + '/api/v1/campaigns/' + encodeURIComponent(campaign) + '/queue/';
+  var place = 'activesynth.outbox.' + campaign + '.' + desk.dataset.annotator;
+  var AHEAD = 8, GRID = 24, WAIT = 2000;
+  function get(id) { return document.getElementById(id); }
+  var items = [], at = 0, typed = '', busy = false, timer = null, fetching = false, isOver = false;
+  var outbox = read(), given = [], mode = 'one', cursor = 0;
+
+  function read() {
+    try { return JSON.parse(localStorage.getItem(place) || '[]'); } catch (error) { return []; }
+  }
+  function keep() {
+    try { localStorage.setItem(place, JSON.stringify(outbox)); } catch (error) { /* memory keeps it */ }
+  }
+  function isSecond() { return get('second').checked; }
+  function picture(item) {
+    return base + '/campaigns/' + encodeURIComponent(campaign) + '/pictures/' + encodeURIComponent(item.sample);
+  }
+  function name(label) { return label === null || label === undefined ? 'none' : String(classes[label] || label); }
+  function post(path, body) {
+    return fetch(api + path, {method: 'POST', credentials: 'same-origin', body: JSON.stringify(body),
+      headers: {'Content-Type': 'application/json', 'X-Activesynth': '1'}})
+      .then(function (answer) {
+        return answer.json().catch(function () { return {error: {message: 'the server answered ' + answer.status}}; })
+          .then(function (found) {
+            if (answer.ok) { return found; }
+            var error = new Error(found.error ? found.error.message : 'the server answered ' + answer.status);
+            error.status = answer.status;
+            throw error;
+          });
+      });
+  }
+
+  // The outbox: in order, one at a time. What the server refuses is shown and never sent elsewhere.
+  function enqueue(kind, body, item) {
+    outbox.push({kind: kind, body: body, item: item});
+    keep();
+    said();
+    pump();
+  }
+  function pump() {
+    if (busy || !outbox.length) { return; }
+    busy = true;
+    clearTimeout(timer);
+    var next = outbox[0];
+    post(next.kind, next.body).then(function (found) {
+      outbox.shift();
+      keep();
+      far(found.progress);
+      if (next.kind === 'undo') { load(true); }
+    }).catch(function (error) {
+      // No status: the connection. 5xx, 401, 403, 408, 429: kept, and offered again.
+      if (!error.status || error.status >= 500 || [401, 403, 408, 429].indexOf(error.status) >= 0) {
+        trouble('Not saved yet: ' + (error.status ? error.message : 'the server does not answer') + ' Trying again.');
+        timer = setTimeout(function () { pump(); }, WAIT);
+        throw error;
+      }
+      outbox.shift();
+      keep();
+      conflict(next, error.message);
+    }).then(function () {
+      busy = false;
+      said();
+      if (outbox.length) { pump(); } else { settled(); }
+    }, function () { busy = false; said(); });
+  }
+  function settled() {
+    if (get('trouble').dataset.kind === 'waiting') { get('trouble').textContent = ''; }
+    if (isOver) { load(false); }
+  }
+  function said() {
+    get('saved').textContent = outbox.length ? 'Saving: ' + outbox.length + ' to go' :
+      (given.length ? 'Everything is saved' : 'Nothing answered yet');
+    get('saved').className = outbox.length ? 'waiting' : 'good';
+    desk.dataset.unsaved = outbox.length;
+  }
+  function trouble(text) {
+    get('trouble').dataset.kind = 'waiting';
+    get('trouble').textContent = text;
+  }
+  function conflict(entry, message) {
+    var line = document.createElement('p');
+    line.textContent = 'Not saved (' + entry.body.action + ' for sample ' + String(entry.item.sample).slice(0, 12) +
+      '): ' + message + ' ';
+    var link = document.createElement('a');
+    link.textContent = 'Look at the sample';
+    link.href = base + '/campaigns/' + encodeURIComponent(campaign) + '/samples/' + encodeURIComponent(entry.item.sample);
+    line.appendChild(link);
+    get('trouble').dataset.kind = 'conflict';
+    get('trouble').appendChild(line);
+    given = given.filter(function (one) { return one.item.id !== entry.body.item; });
+  }
+  function far(progress) {
+    if (!progress) { return; }
+    var all = progress.open + progress.answered;
+    get('bar').value = all ? progress.answered / all : 0;
+    var left = progress.seconds_left === null ? '' : ', about ' + Math.ceil(progress.seconds_left / 60) + ' min left';
+    get('far').textContent = progress.answered + ' of ' + all + ' answered' + left +
+      (progress.claimed ? ', ' + progress.claimed + ' with others' : '');
+  }
+
+  function load(isNew) {
+    if (fetching) { return; }
+    fetching = true;
+    post('next', {limit: mode === 'grid' ? GRID : AHEAD, second: isSecond()}).then(function (found) {
+      far(found.progress);
+      // What is answered here and not on record yet would come back as open.
+      var mine = {};
+      outbox.forEach(function (entry) { if (entry.kind === 'answers') { mine[entry.body.item] = true; } });
+      var fresh = found.items.filter(function (item) { return !mine[item.id]; });
+      if (isNew) { items = fresh; at = 0; } else {
+        var known = {};
+        items.forEach(function (item) { known[item.id] = item.version; });
+        given.forEach(function (one) { if (!(one.item.id in known)) { known[one.item.id] = one.item.version; } });
+        fresh.forEach(function (item) { if (known[item.id] !== item.version) { items.push(item); } });
+      }
+      isOver = at >= items.length && !fresh.length;
+      fetching = false;
+      show();
+    }).catch(function (error) {
+      fetching = false;
+      trouble('Not loaded: ' + error.message + ' Trying again.');
+      setTimeout(function () { load(isNew); }, WAIT);
+    });
+  }
+  function preload() {
+    items.slice(at + 1, at + AHEAD).forEach(function (item) { new Image().src = picture(item); });
+  }
+  function show() {
+    if (mode === 'grid') { tiles(); return; }
+    var item = items[at];
+    desk.dataset.item = item ? item.id : '';
+    get('picture').hidden = !item;
+    get('nothing').textContent = item ? '' : (fetching ? 'Loading.' :
+      'No questions are open for you. Answers that others hold come back when they leave them.');
+    get('labels').replaceChildren();
+    get('question').textContent = '';
+    if (!item) { return; }
+    get('picture').src = picture(item);
+    get('picture').alt = 'sample ' + item.sample.slice(0, 12);
+    var asked = {label: 'Which class is it?', review: 'Is it what it was made to be: ', recheck: 'It trains as '};
+    get('question').textContent = asked[item.kind] + (item.kind === 'review' ? name(item.proposed) + '?' : '') +
+      (item.kind === 'recheck' ? name(item.proposed) + ', which is doubted. Which class is it?' : '');
+    classes.forEach(function (text, label) {
+      var button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = label + ' ' + text;
+      if (label === item.proposed) { button.className = 'proposed'; }
+      button.addEventListener('click', function () { decide(label); });
+      get('labels').appendChild(button);
+    });
+    preload();
+  }
+
+  function decide(label, action) {
+    var item = items[at];
+    if (!item) { return; }
+    var chosen = action || (label === item.proposed ? 'accept' : 'relabel');
+    answer(item, chosen, action ? null : label);
+    items.splice(at, 1);
+    if (at >= items.length && at > 0 && items.length) { at = items.length - 1; }
+    if (items.length < AHEAD / 2) { load(false); }
+    show();
+  }
+  function answer(item, action, label) {
+    given.push({item: item, second: isSecond()});
+    enqueue('answers', {item: item.id, sample: item.sample, version: item.version, action: action,
+      label: label, second: isSecond()}, item);
+  }
+  function undo() {
+    var last = given.pop();
+    if (!last) { get('question').textContent = 'There is nothing of yours to take back here.'; return; }
+    enqueue('undo', {item: last.item.id, second: last.second}, last.item);
+  }
+  function help() {
+    get('help').hidden = !get('help').hidden;
+    document.querySelector('[data-key="?"]').setAttribute('aria-expanded', String(!get('help').hidden));
+  }
+  function move(by) {
+    at = Math.max(0, Math.min(items.length - 1, at + by));
+    show();
+  }
+  function press(key) {
+    if (key === '?') { help(); return true; }
+    if (key === 'u') { undo(); return true; }
+    if (mode === 'grid') { return pressGrid(key); }
+    if (key === 'ArrowLeft') { move(-1); return true; }
+    if (key === 'ArrowRight') { move(1); return true; }
+    var item = items[at];
+    if (!item) { return false; }
+    if (/^[0-9]$/.test(key)) {
+      if (classes.length <= 10) { if (Number(key) < classes.length) { decide(Number(key)); } return true; }
+      typed += key;
+      get('question').textContent = 'Class ' + typed + (classes[Number(typed)] ? ' ' + classes[Number(typed)] : '') + ', then Enter';
+      return true;
+    }
+    if (key === 'Enter' && typed) {
+      var number = Number(typed);
+      typed = '';
+      if (number < classes.length) { decide(number); } else { show(); }
+      return true;
+    }
+    if (typed) { typed = ''; show(); return true; }  // half a number and a letter: ask again
+    if (key === 'a') {
+      if (item.proposed !== null) { decide(item.proposed); } else { get('question').textContent = 'No class is proposed; press its number.'; }
+      return true;
+    }
+    if (key === 'r') { decide(null, 'reject'); return true; }
+    if (key === 's') { decide(null, 'skip'); return true; }
+    return false;
+  }
+
+  // The grid: what has a proposed class, quick to look through.
+  function shown() { return items.filter(function (item) { return item.proposed !== null; }).slice(0, GRID); }
+  function tiles() {
+    var box = get('tiles');
+    box.replaceChildren();
+    shown().forEach(function (item, number) {
+      var tile = document.createElement('figure'), image = document.createElement('img');
+      image.src = picture(item);
+      image.alt = name(item.proposed);
+      tile.tabIndex = 0;
+      tile.dataset.item = item.id;
+      tile.setAttribute('role', 'checkbox');
+      tile.setAttribute('aria-checked', 'false');
+      tile.append(image, document.createElement('br'), name(item.proposed));
+      tile.addEventListener('click', function () { cursor = number; mark(tile); });
+      tile.addEventListener('focus', function () { cursor = number; });
+      box.appendChild(tile);
+    });
+    get('apply').disabled = !box.children.length;
+    if (!box.children.length) { box.textContent = 'Nothing with a proposed class is open for you.'; }
+    desk.dataset.item = '';
+  }
+  function mark(tile) {
+    var isMarked = tile.classList.toggle('marked');
+    tile.setAttribute('aria-checked', String(isMarked));
+  }
+  function apply() {
+    var marked = {};
+    document.querySelectorAll('#tiles .marked').forEach(function (tile) { marked[tile.dataset.item] = true; });
+    var batch = shown();
+    batch.forEach(function (item) {
+      answer(item, marked[item.id] ? 'reject' : 'accept', marked[item.id] ? null : item.proposed);
+    });
+    var done = {};
+    batch.forEach(function (item) { done[item.id] = true; });
+    items = items.filter(function (item) { return !done[item.id]; });
+    tiles();
+    load(false);
+  }
+  function pressGrid(key) {
+    var all = document.querySelectorAll('#tiles figure');
+    if (key === 'Enter') { if (all.length) { apply(); } return true; }
+    if (!all.length) { return false; }
+    if (key === ' ') { mark(all[cursor]); return true; }
+    var step = {ArrowLeft: -1, ArrowRight: 1}[key];
+    if (step) { cursor = Math.max(0, Math.min(all.length - 1, cursor + step)); all[cursor].focus(); return true; }
+    return false;
+  }
+
+  function choose(next) {
+    mode = next;
+    get('one').setAttribute('aria-pressed', String(mode === 'one'));
+    get('grid').setAttribute('aria-pressed', String(mode === 'grid'));
+    get('single').hidden = mode !== 'one';
+    get('many').hidden = mode !== 'grid';
+    load(true);
+  }
+  document.addEventListener('keydown', function (event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) { return; }
+    if (event.target.matches('input, select, textarea')) { return; }
+    if (event.key === 'Enter' && event.target.matches('button, a')) { return; }
+    if (event.key === ' ' && event.target.matches('button, a')) { return; }
+    if (press(event.key.length === 1 ? event.key.toLowerCase() : event.key)) { event.preventDefault(); }
+  });
+  document.querySelectorAll('[data-key]').forEach(function (button) {
+    button.addEventListener('click', function () { press(button.dataset.key); button.blur(); });
+  });
+  get('one').addEventListener('click', function () { choose('one'); });
+  get('grid').addEventListener('click', function () { choose('grid'); });
+  get('apply').addEventListener('click', apply);
+  get('second').addEventListener('change', function () { load(true); });
+  window.addEventListener('online', pump);
+  window.addEventListener('beforeunload', function (event) { if (outbox.length) { event.preventDefault(); } });
+  said();
+  pump();
+  load(true);
+})();
