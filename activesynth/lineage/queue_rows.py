@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.errors import ConfigurationError, ConflictError
 from activesynth.lineage.locks import AnyRow
-from activesynth.lineage.schema import annotation_items as items
-from activesynth.lineage.schema import answers as given
+from activesynth.lineage.annotation_schema import annotation_items as items
+from activesynth.lineage.annotation_schema import answers as given
 from activesynth.lineage.schema import iterations
 
 _undo = given.alias("undo")
@@ -20,6 +20,42 @@ STANDS = (given.c.action != "undo") & ~exists(
 )
 """An answer that nobody took back."""
 
+_RESTATE = """
+    UPDATE activesynth.annotation_items q
+    SET state = s.state, answered_by = s.annotator,
+        awaits_second = q.second AND s.state IN ('labelled', 'rejected') AND NOT EXISTS (
+            SELECT FROM activesynth.second_opinions o
+            WHERE o.item = q.id AND o.annotator <> s.annotator AND o.action NOT IN ('undo', 'skip')
+              AND NOT EXISTS (
+                  SELECT FROM activesynth.second_opinions l
+                  WHERE l.item = o.item AND l.annotator = o.annotator AND l.number > o.number))
+    FROM (
+        SELECT i.id, a.annotator,
+               CASE a.action WHEN 'skip' THEN 'skipped' WHEN 'reject' THEN 'rejected'
+                             WHEN 'accept' THEN 'labelled' WHEN 'relabel' THEN 'labelled'
+                             ELSE 'open' END AS state
+        FROM activesynth.annotation_items i
+        LEFT JOIN LATERAL (
+            SELECT g.action, g.annotator FROM activesynth.annotations g
+            WHERE g.item = i.id AND g.action <> 'undo' AND NOT EXISTS (
+                SELECT FROM activesynth.annotations u
+                WHERE u.item = g.item AND u.undoes = g.item_version)
+            ORDER BY g.item_version DESC LIMIT 1
+        ) a ON true
+        WHERE {which}
+    ) s
+    WHERE q.id = s.id
+"""
+_RESTATE_ONE = text(_RESTATE.format(which="i.id = :item"))
+# Only what was asked before and is asked anew, perhaps of a second person now, has answers.
+_RESTATE_OFFERED = text(
+    _RESTATE.format(
+        which="i.campaign = :campaign AND i.iteration = :iteration AND i.fence = :fence "
+        "AND i.version > 0"
+    )
+)
+
+OFFERED_ANEW = ("fence", "position", "shard", "row", "proposed", "second")
 OF_ITERATION = (iterations.c.campaign == items.c.campaign) & (
     iterations.c.number == items.c.iteration
 )
@@ -69,8 +105,11 @@ def offer(connection: Connection, ref: IterationRef, position: int, item: QueueI
         "row": item.row,
         "proposed": item.proposed,
         "version": item.version,
+        "state": "open",
+        "second": item.second,
+        "awaits_second": False,
     }
-    again = {name: row[name] for name in ("fence", "position", "shard", "row", "proposed")}
+    again = {name: row[name] for name in OFFERED_ANEW}
     connection.execute(
         upsert(items)
         .values(row)
@@ -90,6 +129,17 @@ def offer(connection: Connection, ref: IterationRef, position: int, item: QueueI
         )
 
 
+def restate(connection: Connection, item: str) -> None:
+    """Bring what an item says of its answers up to date; its row must be locked."""
+    connection.execute(_RESTATE_ONE, {"item": item})
+
+
+def restate_offered(connection: Connection, ref: IterationRef) -> None:
+    """Bring up to date what the iteration's items say that were answered before."""
+    values = {"campaign": ref.campaign, "iteration": ref.number, "fence": ref.fence}
+    connection.execute(_RESTATE_OFFERED, values)
+
+
 def lock_item(connection: Connection, item: str) -> AnyRow:
     """Return an item of an iteration that is not committed yet, held until the end.
 
@@ -97,8 +147,25 @@ def lock_item(connection: Connection, item: str) -> AnyRow:
         ConfigurationError: If there is no such item.
         ConflictError: If its iteration is committed.
     """
+    row = lock_any_item(connection, item)
+    if row.iteration_state == "committed":
+        raise ConflictError(
+            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
+            f"{item!r} takes no more answers; load the queue again.",
+            reason="item_closed",
+            field="item",
+        )
+    return row
+
+
+def lock_any_item(connection: Connection, item: str) -> AnyRow:
+    """Return an item with the ``iteration_state`` of its iteration, held until the end.
+
+    Raises:
+        ConfigurationError: If there is no such item.
+    """
     query = (
-        select(items, iterations.c.state)
+        select(items, iterations.c.state.label("iteration_state"))
         .join(iterations, OF_ITERATION)
         .where(items.c.id == item)
         .with_for_update(of=items)
@@ -108,13 +175,6 @@ def lock_item(connection: Connection, item: str) -> AnyRow:
         raise ConfigurationError(
             f"there is no annotation item {item!r}; load the queue again.",
             reason="unknown_item",
-            field="item",
-        )
-    if row.state == "committed":
-        raise ConflictError(
-            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
-            f"{item!r} takes no more answers; load the queue again.",
-            reason="item_closed",
             field="item",
         )
     return row
@@ -165,3 +225,4 @@ def append(
         )
     )
     connection.execute(update(items).where(items.c.id == item.id).values(version=item.version + 1))
+    restate(connection, item.id)

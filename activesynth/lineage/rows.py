@@ -13,8 +13,9 @@ from activesynth.domain.records import (
     QueueItem,
     StepRecord,
 )
+from activesynth.lineage.annotation_schema import annotation_items
 from activesynth.lineage.locks import AnyRow
-from activesynth.lineage.schema import annotation_items, campaign_configs, campaigns, iterations
+from activesynth.lineage.schema import campaign_configs, campaigns, iterations
 
 
 def campaign_query(name: str) -> Select[Any]:
@@ -113,4 +114,5 @@ def queue_item(row: AnyRow) -> QueueItem:
         row=row._mapping[annotation_items.c.row],
         proposed=row.proposed,
         version=row.version,
+        second=row.second,
     )
