@@ -17,6 +17,8 @@ with somebody else before the others have run out of questions.
 """
 
 QuestionKind = Literal["label", "review", "recheck"]
+KINDS: tuple[QuestionKind, ...] = ("label", "review", "recheck")
+"""In the order in which they are queued."""
 OpinionAction = Literal["accept", "reject", "relabel", "skip"]
 
 

@@ -28,6 +28,7 @@ _BESIDE = {
     schema.blob_quarantine.name,
     schema.blob_leases.name,
     annotation_schema.annotation_claims.name,
+    annotation_schema.annotation_counts.name,
     annotation_schema.second_opinions.name,
     erasure_schema.erasures.name,
     erasure_schema.erased_names.name,

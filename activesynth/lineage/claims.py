@@ -7,12 +7,12 @@ only a claim that is over, and hands out only what it took.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
 from activesynth.domain.records import QueueItem
-from activesynth.domain.sharing import CLAIM, QuestionKind
+from activesynth.domain.sharing import CLAIM, KINDS, QuestionKind
 from activesynth.lineage.engine import Database
 from activesynth.lineage.rows import queue_item
 
@@ -27,7 +27,6 @@ _TURN = """
         WHERE campaign = :campaign AND state IN ('open', 'waiting')
     ),
 """
-_OF_KINDS = " AND q.kind = ANY(:kinds)"
 # Newest wins: what this person said about an item and did not take back, a skip as well.
 _SECOND = """
     q.campaign = :campaign AND q.awaits_second AND q.answered_by <> :annotator
@@ -51,15 +50,8 @@ _CLAIM = """
         ORDER BY q.iteration, q.position, q.id LIMIT :limit
         FOR UPDATE OF q SKIP LOCKED
     ),
-    free AS (
-        SELECT q.*, 1 AS place FROM activesynth.annotation_items q
-        WHERE {wanted} AND NOT EXISTS (
-            SELECT FROM activesynth.annotation_claims c
-            WHERE c.item = q.id AND (c.claimed_until > now() OR c.annotator = :annotator))
-        ORDER BY q.iteration, q.position, q.id LIMIT :limit - (SELECT count(*) FROM own)
-        FOR UPDATE OF q SKIP LOCKED
-    ),
-    chosen AS MATERIALIZED (SELECT * FROM own UNION ALL SELECT * FROM free),
+    {free},
+    chosen AS MATERIALIZED ({chosen}),
     taken AS (
         INSERT INTO activesynth.annotation_claims AS c (item, annotator, claimed_until)
         SELECT id, :annotator, now() + :claim FROM chosen ORDER BY id
@@ -71,6 +63,16 @@ _CLAIM = """
     SELECT chosen.*, taken.item IS NOT NULL AS is_taken
     FROM chosen LEFT JOIN taken ON taken.item = chosen.id
     ORDER BY chosen.place, chosen.iteration, chosen.position, chosen.id
+"""
+_FREE = """
+    free{place} AS (
+        SELECT q.*, {place} AS place FROM activesynth.annotation_items q
+        WHERE {wanted} AND NOT EXISTS (
+            SELECT FROM activesynth.annotation_claims c
+            WHERE c.item = q.id AND (c.claimed_until > now() OR c.annotator = :annotator))
+        ORDER BY q.iteration, q.position, q.id LIMIT {rest}
+        FOR UPDATE OF q SKIP LOCKED
+    )
 """
 _RELEASE = """
     DELETE FROM activesynth.annotation_claims WHERE item IN (
@@ -92,9 +94,34 @@ _END = """
 """
 _FORGET = "DELETE FROM activesynth.annotation_claims WHERE claimed_until <= now()"
 
-FIRST_CLAIM = _CLAIM.format(turn=_TURN, wanted=_FIRST)
-FIRST_CLAIM_OF_KINDS = _CLAIM.format(turn=_TURN, wanted=_FIRST + _OF_KINDS)
-SECOND_CLAIM = _CLAIM.format(turn="", wanted=_SECOND)
+
+
+def _statement(turn: str, wanted: str, parts: Sequence[str], own: str = "true") -> str:
+    """Return the statement that claims: one's own, then what is free of each part in turn."""
+    rest, free = ":limit - (SELECT count(*) FROM own)", []
+    for place, part in enumerate(parts, start=1):
+        free.append(_FREE.format(place=place, wanted=f"{wanted} AND {part}", rest=rest))
+        rest += f" - (SELECT count(*) FROM free{place})"
+    names = ["own", *(f"free{place}" for place in range(1, len(parts) + 1))]
+    return _CLAIM.format(
+        turn=turn,
+        wanted=f"{wanted} AND {own}",
+        free=",".join(free),
+        chosen=" UNION ALL ".join(f"SELECT * FROM {name}" for name in names),
+    )
+
+
+FIRST_CLAIM = _statement(_TURN, _FIRST, ["true"])
+SECOND_CLAIM = _statement("", _SECOND, ["true"])
+
+
+def claim_of_kinds(count: int) -> str:
+    """Return the statement that claims open items of ``:kind0`` to ``:kind<count - 1>``.
+
+    Kind by kind, as questions are queued: an index finds the next of one kind, not of several.
+    """
+    parts = [f"q.kind = :kind{number}" for number in range(count)]
+    return _statement(_TURN, _FIRST, parts, own=f"({' OR '.join(parts)})")
 
 
 def claim_next(
@@ -105,23 +132,24 @@ def claim_next(
     kinds: Sequence[QuestionKind] | None,
 ) -> list[QueueItem]:
     """Claim open items of the active iteration and return them, the person's own first."""
-    query = FIRST_CLAIM if kinds is None else FIRST_CLAIM_OF_KINDS
-    return _claim(database, query, campaign, annotator, limit, kinds)
+    values = claim_values(campaign, annotator, limit)
+    if kinds is None:
+        return _claim(database, FIRST_CLAIM, values)
+    wanted = [kind for kind in KINDS if kind in kinds]
+    values |= {f"kind{number}": kind for number, kind in enumerate(wanted)}
+    return _claim(database, claim_of_kinds(len(wanted)), values) if wanted else []
 
 
 def claim_second(
     database: Database, campaign: str, annotator: str, limit: int
 ) -> list[QueueItem]:
     """Claim items for a second opinion of this person and return them as they were offered."""
-    return _claim(database, SECOND_CLAIM, campaign, annotator, limit, None)
+    return _claim(database, SECOND_CLAIM, claim_values(campaign, annotator, limit))
 
 
-def claim_values(
-    campaign: str, annotator: str, limit: int, kinds: Sequence[QuestionKind] | None = None
-) -> dict[str, object]:
+def claim_values(campaign: str, annotator: str, limit: int) -> dict[str, object]:
     """Return the parameters of the statements that claim."""
-    values: dict[str, object] = {"campaign": campaign, "annotator": annotator, "limit": limit}
-    return values | {"claim": CLAIM} | ({} if kinds is None else {"kinds": list(kinds)})
+    return {"campaign": campaign, "annotator": annotator, "limit": limit, "claim": CLAIM}
 
 
 def release_claims(connection: Connection, annotator: str) -> None:
@@ -146,15 +174,7 @@ def forget_claims(connection: Connection) -> None:
     connection.execute(text(_FORGET))
 
 
-def _claim(
-    database: Database,
-    query: str,
-    campaign: str,
-    annotator: str,
-    limit: int,
-    kinds: Sequence[QuestionKind] | None,
-) -> list[QueueItem]:
-    values = claim_values(campaign, annotator, limit, kinds)
+def _claim(database: Database, query: str, values: Mapping[str, object]) -> list[QueueItem]:
     while True:
         with database.noting() as connection:
             rows = connection.execute(text(query), values).all()

@@ -16,12 +16,12 @@ PROGRESS = """
         WHERE campaign = :campaign AND state IN ('open', 'waiting')
     ),
     counted AS (
-        SELECT count(*) FILTER (WHERE state = 'open') AS open,
-               count(*) FILTER (WHERE state <> 'open') AS answered,
-               count(*) FILTER (WHERE state = 'skipped') AS skipped,
-               count(*) FILTER (WHERE state = 'rejected') AS rejected,
-               count(*) FILTER (WHERE answered_by = :annotator) AS answered_by_me
-        FROM activesynth.annotation_items
+        SELECT coalesce(sum(count) FILTER (WHERE state = 'open'), 0) AS open,
+               coalesce(sum(count) FILTER (WHERE state <> 'open'), 0) AS answered,
+               coalesce(sum(count) FILTER (WHERE state = 'skipped'), 0) AS skipped,
+               coalesce(sum(count) FILTER (WHERE state = 'rejected'), 0) AS rejected,
+               coalesce(sum(count) FILTER (WHERE annotator = :annotator), 0) AS answered_by_me
+        FROM activesynth.annotation_counts
         WHERE campaign = :campaign
           AND iteration = (SELECT number FROM turn) AND fence = (SELECT fence FROM turn)
     ),

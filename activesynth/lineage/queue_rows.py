@@ -20,20 +20,20 @@ STANDS = (given.c.action != "undo") & ~exists(
 )
 """An answer that nobody took back."""
 
+# What an item says of its answers, and the counts of such items, in one statement.
 _RESTATE = """
-    UPDATE activesynth.annotation_items q
-    SET state = s.state, answered_by = s.annotator,
-        awaits_second = q.second AND s.state IN ('labelled', 'rejected') AND NOT EXISTS (
-            SELECT FROM activesynth.second_opinions o
-            WHERE o.item = q.id AND o.annotator <> s.annotator AND o.action NOT IN ('undo', 'skip')
-              AND NOT EXISTS (
-                  SELECT FROM activesynth.second_opinions l
-                  WHERE l.item = o.item AND l.annotator = o.annotator AND l.number > o.number))
-    FROM (
-        SELECT i.id, a.annotator,
+    WITH said AS (
+        SELECT i.id, i.state AS old_state, i.answered_by AS old_annotator, a.annotator,
                CASE a.action WHEN 'skip' THEN 'skipped' WHEN 'reject' THEN 'rejected'
                              WHEN 'accept' THEN 'labelled' WHEN 'relabel' THEN 'labelled'
-                             ELSE 'open' END AS state
+                             ELSE 'open' END AS state,
+               coalesce(i.second AND a.action <> 'skip' AND NOT EXISTS (
+                   SELECT FROM activesynth.second_opinions o
+                   WHERE o.item = i.id AND o.annotator <> a.annotator
+                     AND o.action NOT IN ('undo', 'skip') AND NOT EXISTS (
+                         SELECT FROM activesynth.second_opinions l
+                         WHERE l.item = o.item AND l.annotator = o.annotator
+                           AND l.number > o.number)), false) AS awaits_second
         FROM activesynth.annotation_items i
         LEFT JOIN LATERAL (
             SELECT g.action, g.annotator FROM activesynth.annotations g
@@ -43,8 +43,28 @@ _RESTATE = """
             ORDER BY g.item_version DESC LIMIT 1
         ) a ON true
         WHERE {which}
-    ) s
-    WHERE q.id = s.id
+    ),
+    changed AS (
+        UPDATE activesynth.annotation_items q
+        SET state = s.state, answered_by = s.annotator, awaits_second = s.awaits_second
+        FROM said s
+        WHERE q.id = s.id AND (q.state, q.answered_by, q.awaits_second)
+            IS DISTINCT FROM (s.state, s.annotator, s.awaits_second)
+        RETURNING q.campaign, q.iteration, q.fence, s.*
+    ),
+    moved AS (
+        SELECT campaign, iteration, fence, old_state AS state,
+               coalesce(old_annotator, '') AS annotator, -1 AS change FROM changed
+        UNION ALL
+        SELECT campaign, iteration, fence, state, coalesce(annotator, ''), 1 FROM changed
+    )
+    INSERT INTO activesynth.annotation_counts AS c
+        (campaign, iteration, fence, state, annotator, count)
+    SELECT campaign, iteration, fence, state, annotator, sum(change) FROM moved
+    GROUP BY campaign, iteration, fence, state, annotator HAVING sum(change) <> 0
+    ORDER BY campaign, iteration, fence, state, annotator
+    ON CONFLICT (campaign, iteration, fence, state, annotator)
+    DO UPDATE SET count = c.count + excluded.count
 """
 _RESTATE_ONE = text(_RESTATE.format(which="i.id = :item"))
 # Only what was asked before and is asked anew, perhaps of a second person now, has answers.
@@ -53,6 +73,19 @@ _RESTATE_OFFERED = text(
         which="i.campaign = :campaign AND i.iteration = :iteration AND i.fence = :fence "
         "AND i.version > 0"
     )
+)
+_FORGET_COUNTS = text(
+    "DELETE FROM activesynth.annotation_counts "
+    "WHERE campaign = :campaign AND iteration = :iteration"
+)
+_COUNT = text(
+    """
+    INSERT INTO activesynth.annotation_counts (campaign, iteration, fence, state, annotator, count)
+    SELECT campaign, iteration, fence, state, coalesce(answered_by, ''), count(*)
+    FROM activesynth.annotation_items
+    WHERE campaign = :campaign AND iteration = :iteration AND fence = :fence
+    GROUP BY campaign, iteration, fence, state, answered_by
+    """
 )
 
 OFFERED_ANEW = ("fence", "position", "shard", "row", "proposed", "second")
@@ -135,9 +168,13 @@ def restate(connection: Connection, item: str) -> None:
 
 
 def restate_offered(connection: Connection, ref: IterationRef) -> None:
-    """Bring up to date what the iteration's items say that were answered before."""
+    """Bring up to date what the items say that were just offered, and count them anew.
+
+    Every one of them is locked by having been offered, so no answer comes in between.
+    """
     values = {"campaign": ref.campaign, "iteration": ref.number, "fence": ref.fence}
-    connection.execute(_RESTATE_OFFERED, values)
+    for statement in (_RESTATE_OFFERED, _FORGET_COUNTS, _COUNT):
+        connection.execute(statement, values)
 
 
 def lock_item(connection: Connection, item: str) -> AnyRow:

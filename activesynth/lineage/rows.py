@@ -13,7 +13,6 @@ from activesynth.domain.records import (
     QueueItem,
     StepRecord,
 )
-from activesynth.lineage.annotation_schema import annotation_items
 from activesynth.lineage.locks import AnyRow
 from activesynth.lineage.schema import campaign_configs, campaigns, iterations
 
@@ -111,7 +110,7 @@ def queue_item(row: AnyRow) -> QueueItem:
         sample=row.sample,
         kind=row.kind,
         shard=row.shard,
-        row=row._mapping[annotation_items.c.row],
+        row=row._mapping["row"],
         proposed=row.proposed,
         version=row.version,
         second=row.second,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from activesynth.config.campaign import CampaignConfig
 from activesynth.domain.canonical import Array, sha256
@@ -12,12 +12,12 @@ from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Annotator
 from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
+from activesynth.domain.sharing import KINDS
 from activesynth.errors import WaitingForPeople
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 STEP = Step("annotate")
-KINDS: tuple[Literal["label", "review", "recheck"], ...] = ("label", "review", "recheck")
 
 
 def annotate(iteration_id: str, platform: Platform) -> StepRecord:

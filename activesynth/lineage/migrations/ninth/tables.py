@@ -38,7 +38,10 @@ ALTER TABLE activesynth.annotation_items
         CHECK ((state = 'open') = (answered_by IS NULL));
 
 CREATE INDEX annotation_items_queue_idx ON activesynth.annotation_items
-    (campaign, iteration, fence, state, position, id) INCLUDE (answered_by, kind);
+    (campaign, iteration, fence, position, id) WHERE state = 'open';
+
+CREATE INDEX annotation_items_kind_idx ON activesynth.annotation_items
+    (campaign, iteration, fence, kind, position, id) WHERE state = 'open';
 
 CREATE INDEX annotation_items_second_idx ON activesynth.annotation_items
     (campaign, iteration, position, id) WHERE awaits_second;
@@ -59,6 +62,23 @@ CREATE INDEX annotation_claims_annotator_idx ON activesynth.annotation_claims (a
 
 CREATE INDEX annotation_claims_claimed_until_idx ON activesynth.annotation_claims (claimed_until);
 
+CREATE TABLE activesynth.annotation_counts (
+    campaign text NOT NULL,
+    iteration integer NOT NULL,
+    fence integer NOT NULL,
+    state text NOT NULL,
+    annotator text NOT NULL,
+    count integer NOT NULL,
+    PRIMARY KEY (campaign, iteration, fence, state, annotator),
+    CONSTRAINT annotation_counts_campaign_iteration_fkey
+        FOREIGN KEY (campaign, iteration) REFERENCES activesynth.iterations (campaign, number)
+);
+
+INSERT INTO activesynth.annotation_counts (campaign, iteration, fence, state, annotator, count)
+SELECT campaign, iteration, fence, state, coalesce(answered_by, ''), count(*)
+FROM activesynth.annotation_items
+GROUP BY campaign, iteration, fence, state, answered_by;
+
 CREATE TABLE activesynth.second_opinions (
     item text NOT NULL,
     annotator text NOT NULL,
@@ -78,9 +98,11 @@ CREATE TABLE activesynth.second_opinions (
 
 DOWN = """
 DROP TABLE activesynth.second_opinions;
+DROP TABLE activesynth.annotation_counts;
 DROP TABLE activesynth.annotation_claims;
 DROP INDEX activesynth.annotations_annotator_answered_at_idx;
 DROP INDEX activesynth.annotation_items_second_idx;
+DROP INDEX activesynth.annotation_items_kind_idx;
 DROP INDEX activesynth.annotation_items_queue_idx;
 ALTER TABLE activesynth.annotation_items
     DROP COLUMN awaits_second,
@@ -101,6 +123,15 @@ COMMENTS: dict[str, dict[str, str]] = {
         "item": "The item; it has one holder at most",
         "annotator": "Who holds it",
         "claimed_until": "When the claim is over, by the clock of the database",
+    },
+    "annotation_counts": {
+        "": "How many items stand how, kept up with every answer; told by annotation_items too",
+        "campaign": "Campaign the row belongs to",
+        "iteration": "Iteration the row belongs to, from 0",
+        "fence": "Fence of the iteration under which the items were offered",
+        "state": "open, labelled, rejected or skipped",
+        "annotator": "Who gave the standing answers; empty text where they are open",
+        "count": "Items",
     },
     "second_opinions": {
         "": "Answers of second people, given blind, appended, never used by the loop",
