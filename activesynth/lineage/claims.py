@@ -95,19 +95,18 @@ _END = """
 _FORGET = "DELETE FROM activesynth.annotation_claims WHERE claimed_until <= now()"
 
 
-
 def _statement(turn: str, wanted: str, parts: Sequence[str], own: str = "true") -> str:
     """Return the statement that claims: one's own, then what is free of each part in turn."""
     rest, free = ":limit - (SELECT count(*) FROM own)", []
     for place, part in enumerate(parts, start=1):
         free.append(_FREE.format(place=place, wanted=f"{wanted} AND {part}", rest=rest))
-        rest += f" - (SELECT count(*) FROM free{place})"
+        rest += f" - (SELECT count(*) FROM free{place})"  # noqa: S608 - our names
     names = ["own", *(f"free{place}" for place in range(1, len(parts) + 1))]
     return _CLAIM.format(
         turn=turn,
         wanted=f"{wanted} AND {own}",
         free=",".join(free),
-        chosen=" UNION ALL ".join(f"SELECT * FROM {name}" for name in names),
+        chosen=" UNION ALL ".join(f"TABLE {name}" for name in names),
     )
 
 
@@ -140,9 +139,7 @@ def claim_next(
     return _claim(database, claim_of_kinds(len(wanted)), values) if wanted else []
 
 
-def claim_second(
-    database: Database, campaign: str, annotator: str, limit: int
-) -> list[QueueItem]:
+def claim_second(database: Database, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
     """Claim items for a second opinion of this person and return them as they were offered."""
     return _claim(database, SECOND_CLAIM, claim_values(campaign, annotator, limit))
 

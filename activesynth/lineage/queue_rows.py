@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.errors import ConfigurationError, ConflictError
-from activesynth.lineage.locks import AnyRow
 from activesynth.lineage.annotation_schema import annotation_items as items
 from activesynth.lineage.annotation_schema import answers as given
+from activesynth.lineage.locks import AnyRow
 from activesynth.lineage.schema import iterations
 
 _undo = given.alias("undo")
