@@ -115,4 +115,5 @@ second_opinions = Table(
     ForeignKeyConstraint(["item"], ["annotation_items.id"]),
     CheckConstraint("action IN ('accept', 'reject', 'relabel', 'skip', 'undo')", name="action"),
     CheckConstraint("(label IS NOT NULL) = (action IN ('accept', 'relabel'))", name="label"),
+    Index(None, "annotator"),
 )

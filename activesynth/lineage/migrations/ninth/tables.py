@@ -94,6 +94,8 @@ CREATE TABLE activesynth.second_opinions (
     CONSTRAINT second_opinions_label_check
         CHECK ((label IS NOT NULL) = (action IN ('accept', 'relabel')))
 );
+
+CREATE INDEX second_opinions_annotator_idx ON activesynth.second_opinions (annotator);
 """
 
 DOWN = """
