@@ -126,19 +126,32 @@ class MemoryQueue:
 
     items: list[QueueItem]
     given: dict[str, Annotation] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         return [item for item in self.items if item.id not in self.given][:limit]
+
+    def next_items(self, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
+        back = [item for item in self.pending(campaign) if item.id in self.held]
+        rest = [item for item in self.pending(campaign) if item.id not in self.held]
+        taken = [*back, *rest][:limit]
+        self.held |= {item.id for item in taken}
+        return taken
+
+    def release(self, annotator: str) -> None:
+        self.held.clear()
 
     def answer(self, annotation: Annotation, *, holder: IterationRef | None = None) -> None:
         item = next(item for item in self.items if item.id == annotation.item)
         if item.version != annotation.item_version or item.id in self.given:
             raise ConflictError(f"item {item.id} has moved on")
         self.given[item.id] = annotation
+        self.held.discard(item.id)
 
     def undo(self, item: str, annotator: str) -> None:
         if self.given.pop(item).annotator != annotator:
             raise ConflictError("somebody else answered")
+        self.held.add(item)
         self.items = [
             replace(old, version=old.version + 1) if old.id == item else old for old in self.items
         ]

@@ -22,6 +22,7 @@ class RowReader:
     weakness_rows: list[Row] = field(default_factory=list)
     sample_rows: list[Row] = field(default_factory=list)
     cost_rows: list[Row] = field(default_factory=list)
+    opinion_rows: list[Row] = field(default_factory=list)
 
     def campaigns(self) -> list[Row]:
         return []
@@ -34,6 +35,9 @@ class RowReader:
 
     def rechecks(self, campaign: str) -> list[Row]:
         return []
+
+    def opinions(self, campaign: str) -> list[Row]:
+        return self.opinion_rows
 
     def declarations(self, campaign: str) -> list[Row]:
         return []

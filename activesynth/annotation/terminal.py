@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from activesynth.annotation.answers import labelled, rejected, skipped
@@ -27,11 +28,14 @@ def annotate_in_terminal(
     annotator: str,
     read_key: Callable[[], str],
     write: Callable[[str], None],
+    *,
+    is_second: bool = False,
 ) -> int:
     """Offer the campaign's open questions one by one; return how many answers stand.
 
     A key counts for the picture that is on the screen and is saved before the next is shown. A
-    key that means nothing here is named and changes nothing.
+    key that means nothing here is named and changes nothing. What is shown is with nobody else
+    meanwhile, and what was not answered is let go at the end.
 
     Args:
         queue: Where questions wait.
@@ -42,20 +46,63 @@ def annotate_in_terminal(
         annotator: Who answers.
         read_key: Returns the next key, an empty text at the end of input.
         write: Prints.
+        is_second: Ask for second opinions on what others answered, without showing it.
     """
-    session = _Session(queue, objects, modality, tuple(classes), campaign, annotator, write)
-    while (item := session.next_item()) is not None:
-        session.show(item)
-        if not session.handle(item, read_key):
-            break
-    else:
-        write("No questions are open.\n")
+    questions = SecondQuestions(queue) if is_second else Questions(queue)
+    session = _Session(questions, objects, modality, tuple(classes), campaign, annotator, write)
+    try:
+        while (item := session.next_item()) is not None:
+            session.show(item)
+            if not session.handle(item, read_key):
+                break
+        else:
+            write("No questions are open that nobody else has.\n")
+    finally:
+        with suppress(TransientError):  # then the claims end by themselves
+            queue.release(annotator)
     return len(session.answered)
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """First answers: what is asked, saved and taken back."""
+
+    queue: AnnotationQueue
+
+    def next_items(self, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
+        """Claim what is shown next, and what was taken back."""
+        return self.queue.next_items(campaign, annotator, limit)
+
+    def save(self, answer: Annotation) -> None:
+        """Save an answer."""
+        self.queue.answer(answer)
+
+    def undo(self, item: str, annotator: str) -> None:
+        """Take an answer back."""
+        self.queue.undo(item, annotator)
+
+
+class SecondQuestions(Questions):
+    """Second opinions on what others answered."""
+
+    __slots__ = ()
+
+    def next_items(self, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
+        """Claim what is shown next, and what was taken back."""
+        return self.queue.next_second(campaign, annotator, limit)
+
+    def save(self, answer: Annotation) -> None:
+        """Save an opinion."""
+        self.queue.second_opinion(answer.item, answer.annotator, answer.action, answer.label)
+
+    def undo(self, item: str, annotator: str) -> None:
+        """Take an opinion back."""
+        self.queue.undo_second(item, annotator)
 
 
 @dataclass(slots=True)
 class _Session:
-    queue: AnnotationQueue
+    questions: Questions
     objects: ObjectStore
     modality: Modality
     classes: tuple[str, ...]
@@ -63,12 +110,15 @@ class _Session:
     annotator: str
     write: Callable[[str], None]
     answered: list[str] = field(default_factory=list)
+    taken_back: set[str] = field(default_factory=set)
     wanted: str | None = None
     shard: tuple[str, SampleSet] | None = None
 
     def next_item(self) -> QueueItem | None:
         """Return the item taken back last if it is open, else the first open one, read afresh."""
-        items = self.queue.pending(self.campaign)
+        # One more than what was taken back: no more is kept from others than is shown.
+        limit = 1 + len(self.taken_back)
+        items = self.questions.next_items(self.campaign, self.annotator, limit)
         chosen = [item for item in items if item.id == self.wanted]
         self.wanted = None
         return next(iter([*chosen, *items]), None)
@@ -126,7 +176,7 @@ class _Session:
     def _save(self, answer: Annotation) -> None:
         said = answer.action if answer.label is None else self.classes[answer.label]
         try:
-            self.queue.answer(answer)
+            self.questions.save(answer)
         except ConflictError as error:
             self.write(f"\nNot saved, somebody answered in between: {error}\n")
             return
@@ -135,6 +185,7 @@ class _Session:
             self.write(f"\nNot saved, the database did not answer: {error} Press the key again.\n")
             return
         self.answered.append(answer.item)
+        self.taken_back.discard(answer.item)
         self.write(f"{said}\n")
 
     def _undo(self) -> bool:
@@ -143,11 +194,12 @@ class _Session:
             return True
         item = self.answered[-1]
         try:
-            self.queue.undo(item, self.annotator)
+            self.questions.undo(item, self.annotator)
         except (ConflictError, TransientError) as error:
             self.write(f"\nNot undone: {error}\n")
             return True
         self.answered.pop()
+        self.taken_back.add(item)
         self.wanted = item
         self.write("\nUndone.\n")
         return True

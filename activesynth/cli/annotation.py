@@ -21,6 +21,10 @@ def annotate(
     annotator: Annotated[
         str, typer.Option("--annotator", help="Your name, kept with every answer.")
     ],
+    second: Annotated[
+        bool,
+        typer.Option("--second", help="Give second opinions on what others answered, unseen."),
+    ] = False,
 ) -> None:
     """Show each queued sample and take your answer; stop at any time, nothing is lost."""
     from activesynth.annotation.keyboard import single_keys
@@ -45,6 +49,7 @@ def annotate(
             annotator,
             read_key,
             _write,
+            is_second=second,
         )
     print(f"\n{count} answers kept.")
 

@@ -130,6 +130,20 @@ def suspects(
     print_rows(rows, as_json=as_json, empty=empty)
 
 
+@app.command("agreement")
+def agreement(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Show how far people agree on the items that two of them answered, beyond chance."""
+    from activesynth.operations.agreement import agreement as agreed
+
+    with connected(campaign) as platform:
+        rows = agreed(campaign, platform)
+    empty = (
+        f"campaign {campaign!r} has no committed item with two opinions; "
+        "`annotation.second_opinions` asks for them."
+    )
+    print_rows(rows, as_json=as_json, empty=empty)
+
+
 @app.command("sample")
 def sample(
     sample_id: Annotated[str, typer.Argument(help="The sample's id.")], as_json: AsJson = False

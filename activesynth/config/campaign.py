@@ -267,15 +267,15 @@ class Selection(Section):
 
 
 class AnnotationSection(Section):
-    """Who answers, and how long a run waits for people.
+    """Who answers, how long a run waits for people, and the share that a second person answers too.
 
-    The task that waits is ended after 90 days, counted from a moment before the questions are
-    asked; the wait must be over by then, so it is at least an hour shorter.
+    The task that waits is ended 90 days after a moment before it asks: a wait is an hour shorter.
     """
 
     annotator: str = "oracle"
     parameters: dict[str, Any] = {}
     timeout_hours: Annotated[float, Field(gt=0.0, le=90 * 24 - 1)] = 72.0
+    second_opinions: Share = 0.0
 
 
 class Training(Section):

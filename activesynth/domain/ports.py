@@ -42,6 +42,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.sharing import OpinionReader, SharedQueue
 from activesynth.domain.standing import StandingReader
 
 Progress = Callable[[int, int], None]
@@ -409,7 +410,7 @@ class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, ErasureStore
         """Record that an event left."""
 
 
-class AnnotationQueue(Protocol):
+class AnnotationQueue(SharedQueue, Protocol):
     """Items waiting for people, and the append-only answers."""
 
     def enqueue(self, ref: IterationRef, items: Sequence[QueueItem]) -> None:
@@ -440,7 +441,9 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader, Protocol):
+class LineageReader(
+    OnDemandReader, StandingReader, IntegrityReader, PageReader, OpinionReader, Protocol
+):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:

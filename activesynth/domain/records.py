@@ -267,7 +267,8 @@ class QueueItem:
     """One sample somebody is asked about; ``version`` guards against stale answers.
 
     ``label`` asks for a pool row's label, ``review`` whether a synthetic sample is what it was
-    made to be, ``recheck`` whether the label that a train row has is right.
+    made to be, ``recheck`` whether the label that a train row has is right. ``second`` says that
+    somebody else is to be asked too, once it was answered.
     """
 
     id: str
@@ -277,6 +278,7 @@ class QueueItem:
     row: int
     proposed: int | None
     version: int = 0
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True)

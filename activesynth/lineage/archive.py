@@ -32,8 +32,8 @@ _PLAIN_VALUES = (
     "SET LOCAL client_encoding = 'UTF8'",
     "SET LOCAL statement_timeout = 0",
 )
-PASSING = frozenset({"blob_leases", "blob_quarantine"})
-"""Notes of processes that run and of one store: another database has none of them."""
+PASSING = frozenset({"annotation_claims", "blob_leases", "blob_quarantine"})
+"""Notes of processes and people at work, and of one store: another database has none of them."""
 
 _COLUMNS = """
     SELECT c.relname, a.attname, a.attidentity

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, select
 
 from activesynth.domain.effects import Unwatched
-from activesynth.lineage import erasure_schema, schema
+from activesynth.lineage import annotation_schema, erasure_schema, schema
 from activesynth.lineage.columns import VOLATILE, metadata
 from activesynth.lineage.engine import Database, make_engine
 
@@ -17,7 +17,7 @@ _STAGED = {
     schema.steps.name,
     schema.artifacts.name,
     schema.artifact_edges.name,
-    schema.annotation_items.name,
+    annotation_schema.annotation_items.name,
 }
 """Tables that also hold rows of iterations that are not committed yet."""
 _BESIDE = {
@@ -27,6 +27,9 @@ _BESIDE = {
     schema.experiment_scores.name,
     schema.blob_quarantine.name,
     schema.blob_leases.name,
+    annotation_schema.annotation_claims.name,
+    annotation_schema.annotation_counts.name,
+    annotation_schema.second_opinions.name,
     erasure_schema.erasures.name,
     erasure_schema.erased_names.name,
     erasure_schema.erased_blobs.name,
@@ -68,8 +71,8 @@ def _committed(table: Table, campaign: str) -> Select[Any]:
         query = query.add_columns(schema.outbox.c.sent_at.is_not(None).label("is_sent"))
     if table is schema.campaigns:
         return query.where(table.c.name == campaign)
-    if table is schema.answers:
-        asked = schema.annotation_items
+    if table is annotation_schema.answers:
+        asked = annotation_schema.annotation_items
         query = query.join(asked, asked.c.id == table.c.item)
         return _of_committed(query, asked, campaign)
     if table is schema.iterations:

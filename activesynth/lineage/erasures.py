@@ -37,11 +37,14 @@ from activesynth.lineage.schema import artifacts, blob_leases, blob_quarantine, 
 _BATCH = 1000
 
 # In the order in which they are deleted: what points at samples, then samples.
+_ASKED = (
+    "item IN (SELECT id FROM activesynth.annotation_items "
+    "WHERE campaign = ANY(:campaigns) AND sample = ANY(:samples))"
+)
 _PERSONAL = {
-    "annotations": (
-        "item IN (SELECT id FROM activesynth.annotation_items "
-        "WHERE campaign = ANY(:campaigns) AND sample = ANY(:samples))"
-    ),
+    "annotation_claims": _ASKED,
+    "second_opinions": _ASKED,
+    "annotations": _ASKED,
     "annotation_items": "campaign = ANY(:campaigns) AND sample = ANY(:samples)",
     "sample_parents": (
         "campaign = ANY(:campaigns) AND (sample = ANY(:samples) OR parent = ANY(:samples))"

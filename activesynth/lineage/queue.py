@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
+from activesynth.domain.sharing import OpinionAction, QuestionKind, QueueProgress
 from activesynth.errors import ConflictError, InputError
+from activesynth.lineage.annotation_schema import annotation_items as asked
+from activesynth.lineage.annotation_schema import answers as given
+from activesynth.lineage.claims import (
+    claim_next,
+    claim_second,
+    end_claim,
+    forget_claims,
+    hold,
+    release_claims,
+)
 from activesynth.lineage.engine import Database
 from activesynth.lineage.locks import lock_iteration
 from activesynth.lineage.opening import resume_iteration
+from activesynth.lineage.queue_progress import queue_progress
 from activesynth.lineage.queue_rows import (
     OF_ITERATION,
     STANDS,
@@ -22,11 +35,11 @@ from activesynth.lineage.queue_rows import (
     lock_item,
     offer,
     offered_under,
+    restate_offered,
 )
 from activesynth.lineage.rows import queue_item
-from activesynth.lineage.schema import annotation_items as asked
-from activesynth.lineage.schema import answers as given
 from activesynth.lineage.schema import iterations
+from activesynth.lineage.second_opinions import keep_opinion, take_back_opinion
 
 
 class PostgresAnnotationQueue:
@@ -52,10 +65,11 @@ class PostgresAnnotationQueue:
             resume_iteration(connection, ref, "waiting" if items else "open")
             for position, item in enumerate(items):
                 offer(connection, ref, position, item)
+            restate_offered(connection, ref)
+            forget_claims(connection)
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         """Return unanswered items of the active iteration, in queue order."""
-        answered = exists(select(given.c.item).where(given.c.item == asked.c.id, STANDS))
         query = (
             select(asked)
             .join(iterations, OF_ITERATION)
@@ -63,7 +77,7 @@ class PostgresAnnotationQueue:
                 asked.c.campaign == campaign,
                 iterations.c.state.in_(("open", "waiting")),
                 asked.c.fence == iterations.c.fence,
-                ~answered,
+                asked.c.state == "open",
             )
             .order_by(asked.c.iteration, asked.c.position, asked.c.id)
             .limit(limit)
@@ -102,6 +116,8 @@ class PostgresAnnotationQueue:
                 return
             check_version(item, annotation)
             append(connection, item, annotation.action, annotation.label, annotation.annotator)
+            was_open = item.state == "open"
+            end_claim(connection, item.id, annotation.annotator, was_open=was_open)
 
     def answers(self, ref: IterationRef) -> list[Annotation]:
         """Return the latest standing answer of each item of the iteration, in queue order."""
@@ -123,6 +139,8 @@ class PostgresAnnotationQueue:
     def undo(self, item: str, annotator: str) -> None:
         """Take back the annotator's latest standing answer, by appending that fact.
 
+        An item that is open then is the annotator's to answer again, whoever held it.
+
         Raises:
             ConflictError: If the annotator has no standing answer there, or it is too late.
         """
@@ -142,3 +160,41 @@ class PostgresAnnotationQueue:
                     field="item",
                 )
             append(connection, row, "undo", None, annotator, undoes=version)
+            hold(connection, item, annotator)
+
+    def next_items(
+        self,
+        campaign: str,
+        annotator: str,
+        limit: int,
+        *,
+        kinds: Sequence[QuestionKind] | None = None,
+    ) -> list[QueueItem]:
+        """Claim the next open items for a person and return them, the person's own first."""
+        return claim_next(self._database, campaign, annotator, limit, kinds)
+
+    def release(self, annotator: str) -> None:
+        """Let go of all that the person holds."""
+        with self._database.noting() as connection:
+            release_claims(connection, annotator)
+
+    def next_second(self, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
+        """Claim items for a second opinion and return them as nobody had answered them."""
+        items = claim_second(self._database, campaign, annotator, limit)
+        return [replace(item, version=0) for item in items]
+
+    def second_opinion(
+        self, item: str, annotator: str, action: OpinionAction, label: int | None
+    ) -> None:
+        """Keep what a second person says about an item; the same again counts once."""
+        with self._database.writing(f"second_opinion:{item}:{annotator}") as connection:
+            keep_opinion(connection, item, annotator, action, label)
+
+    def undo_second(self, item: str, annotator: str) -> None:
+        """Take back the person's second opinion, by appending that fact."""
+        with self._database.writing(f"undo_second:{item}:{annotator}") as connection:
+            take_back_opinion(connection, item, annotator)
+
+    def progress(self, campaign: str, annotator: str | None = None) -> QueueProgress:
+        """Return how far the active iteration is, and how fast the person answers."""
+        return queue_progress(self._database, campaign, annotator)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
 from activesynth.errors import ConfigurationError, ConflictError
+from activesynth.lineage.annotation_schema import annotation_items as items
+from activesynth.lineage.annotation_schema import answers as given
 from activesynth.lineage.locks import AnyRow
-from activesynth.lineage.schema import annotation_items as items
-from activesynth.lineage.schema import answers as given
 from activesynth.lineage.schema import iterations
 
 _undo = given.alias("undo")
@@ -20,6 +20,75 @@ STANDS = (given.c.action != "undo") & ~exists(
 )
 """An answer that nobody took back."""
 
+# What an item says of its answers, and the counts of such items, in one statement.
+_RESTATE = """
+    WITH said AS (
+        SELECT i.id, i.state AS old_state, i.answered_by AS old_annotator, a.annotator,
+               CASE a.action WHEN 'skip' THEN 'skipped' WHEN 'reject' THEN 'rejected'
+                             WHEN 'accept' THEN 'labelled' WHEN 'relabel' THEN 'labelled'
+                             ELSE 'open' END AS state,
+               coalesce(i.second AND a.action <> 'skip' AND NOT EXISTS (
+                   SELECT FROM activesynth.second_opinions o
+                   WHERE o.item = i.id AND o.annotator <> a.annotator
+                     AND o.action NOT IN ('undo', 'skip') AND NOT EXISTS (
+                         SELECT FROM activesynth.second_opinions l
+                         WHERE l.item = o.item AND l.annotator = o.annotator
+                           AND l.number > o.number)), false) AS awaits_second
+        FROM activesynth.annotation_items i
+        LEFT JOIN LATERAL (
+            SELECT g.action, g.annotator FROM activesynth.annotations g
+            WHERE g.item = i.id AND g.action <> 'undo' AND NOT EXISTS (
+                SELECT FROM activesynth.annotations u
+                WHERE u.item = g.item AND u.undoes = g.item_version)
+            ORDER BY g.item_version DESC LIMIT 1
+        ) a ON true
+        WHERE {which}
+    ),
+    changed AS (
+        UPDATE activesynth.annotation_items q
+        SET state = s.state, answered_by = s.annotator, awaits_second = s.awaits_second
+        FROM said s
+        WHERE q.id = s.id AND (q.state, q.answered_by, q.awaits_second)
+            IS DISTINCT FROM (s.state, s.annotator, s.awaits_second)
+        RETURNING q.campaign, q.iteration, q.fence, s.*
+    ),
+    moved AS (
+        SELECT campaign, iteration, fence, old_state AS state,
+               coalesce(old_annotator, '') AS annotator, -1 AS change FROM changed
+        UNION ALL
+        SELECT campaign, iteration, fence, state, coalesce(annotator, ''), 1 FROM changed
+    )
+    INSERT INTO activesynth.annotation_counts AS c
+        (campaign, iteration, fence, state, annotator, count)
+    SELECT campaign, iteration, fence, state, annotator, sum(change) FROM moved
+    GROUP BY campaign, iteration, fence, state, annotator HAVING sum(change) <> 0
+    ORDER BY campaign, iteration, fence, state, annotator
+    ON CONFLICT (campaign, iteration, fence, state, annotator)
+    DO UPDATE SET count = c.count + excluded.count
+"""
+_RESTATE_ONE = text(_RESTATE.format(which="i.id = :item"))
+# Only what was asked before and is asked anew, perhaps of a second person now, has answers.
+_RESTATE_OFFERED = text(
+    _RESTATE.format(
+        which="i.campaign = :campaign AND i.iteration = :iteration AND i.fence = :fence "
+        "AND i.version > 0"
+    )
+)
+_FORGET_COUNTS = text(
+    "DELETE FROM activesynth.annotation_counts "
+    "WHERE campaign = :campaign AND iteration = :iteration"
+)
+_COUNT = text(
+    """
+    INSERT INTO activesynth.annotation_counts (campaign, iteration, fence, state, annotator, count)
+    SELECT campaign, iteration, fence, state, coalesce(answered_by, ''), count(*)
+    FROM activesynth.annotation_items
+    WHERE campaign = :campaign AND iteration = :iteration AND fence = :fence
+    GROUP BY campaign, iteration, fence, state, answered_by
+    """
+)
+
+OFFERED_ANEW = ("fence", "position", "shard", "row", "proposed", "second")
 OF_ITERATION = (iterations.c.campaign == items.c.campaign) & (
     iterations.c.number == items.c.iteration
 )
@@ -69,8 +138,11 @@ def offer(connection: Connection, ref: IterationRef, position: int, item: QueueI
         "row": item.row,
         "proposed": item.proposed,
         "version": item.version,
+        "state": "open",
+        "second": item.second,
+        "awaits_second": False,
     }
-    again = {name: row[name] for name in ("fence", "position", "shard", "row", "proposed")}
+    again = {name: row[name] for name in OFFERED_ANEW}
     connection.execute(
         upsert(items)
         .values(row)
@@ -90,6 +162,21 @@ def offer(connection: Connection, ref: IterationRef, position: int, item: QueueI
         )
 
 
+def restate(connection: Connection, item: str) -> None:
+    """Bring what an item says of its answers up to date; its row must be locked."""
+    connection.execute(_RESTATE_ONE, {"item": item})
+
+
+def restate_offered(connection: Connection, ref: IterationRef) -> None:
+    """Bring up to date what the items say that were just offered, and count them anew.
+
+    Every one of them is locked by having been offered, so no answer comes in between.
+    """
+    values = {"campaign": ref.campaign, "iteration": ref.number, "fence": ref.fence}
+    for statement in (_RESTATE_OFFERED, _FORGET_COUNTS, _COUNT):
+        connection.execute(statement, values)
+
+
 def lock_item(connection: Connection, item: str) -> AnyRow:
     """Return an item of an iteration that is not committed yet, held until the end.
 
@@ -97,8 +184,25 @@ def lock_item(connection: Connection, item: str) -> AnyRow:
         ConfigurationError: If there is no such item.
         ConflictError: If its iteration is committed.
     """
+    row = lock_any_item(connection, item)
+    if row.iteration_state == "committed":
+        raise ConflictError(
+            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
+            f"{item!r} takes no more answers; load the queue again.",
+            reason="item_closed",
+            field="item",
+        )
+    return row
+
+
+def lock_any_item(connection: Connection, item: str) -> AnyRow:
+    """Return an item with the ``iteration_state`` of its iteration, held until the end.
+
+    Raises:
+        ConfigurationError: If there is no such item.
+    """
     query = (
-        select(items, iterations.c.state)
+        select(items, iterations.c.state.label("iteration_state"))
         .join(iterations, OF_ITERATION)
         .where(items.c.id == item)
         .with_for_update(of=items)
@@ -108,13 +212,6 @@ def lock_item(connection: Connection, item: str) -> AnyRow:
         raise ConfigurationError(
             f"there is no annotation item {item!r}; load the queue again.",
             reason="unknown_item",
-            field="item",
-        )
-    if row.state == "committed":
-        raise ConflictError(
-            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
-            f"{item!r} takes no more answers; load the queue again.",
-            reason="item_closed",
             field="item",
         )
     return row
@@ -165,3 +262,4 @@ def append(
         )
     )
     connection.execute(update(items).where(items.c.id == item.id).values(version=item.version + 1))
+    restate(connection, item.id)

@@ -13,6 +13,7 @@ from activesynth.lineage import integrity, standing
 from activesynth.lineage.engine import Database
 from activesynth.lineage.pages import PageRows
 from activesynth.lineage.plain import plain_numbers
+from activesynth.lineage.second_opinions import opinions
 
 # A campaign without data is a first run that was cut off: nothing of it counts yet.
 _CAMPAIGNS = """
@@ -165,6 +166,11 @@ class PostgresLineageReader(PageRows):
     def rechecks(self, campaign: str) -> list[dict[str, Any]]:
         """Return the answers about doubted labels of train rows: label before, action, label."""
         return self._rows(_RECHECKS, campaign=campaign)
+
+    def opinions(self, campaign: str) -> list[dict[str, Any]]:
+        """Return who said what about the items of committed iterations with several opinions."""
+        with self._database.reading() as connection:
+            return opinions(connection, campaign)
 
     def ancestry(self, version: str) -> list[dict[str, Any]]:
         """Return the version and its ancestors up to the root."""

@@ -14,7 +14,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.lineage.locks import AnyRow
-from activesynth.lineage.schema import annotation_items, campaign_configs, campaigns, iterations
+from activesynth.lineage.schema import campaign_configs, campaigns, iterations
 
 
 def campaign_query(name: str) -> Select[Any]:
@@ -110,7 +110,8 @@ def queue_item(row: AnyRow) -> QueueItem:
         sample=row.sample,
         kind=row.kind,
         shard=row.shard,
-        row=row._mapping[annotation_items.c.row],
+        row=row._mapping["row"],
         proposed=row.proposed,
         version=row.version,
+        second=row.second,
     )

@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-import activesynth.lineage.erasure_schema  # noqa: F401 - its tables belong to the metadata
+import activesynth.lineage.annotation_schema
+import activesynth.lineage.erasure_schema  # noqa: F401 - their tables belong to the metadata
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
 campaigns = Table(
@@ -376,44 +377,6 @@ plans = Table(
     need("evidence", Text),
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
     CheckConstraint("count >= 0", name="count"),
-)
-
-annotation_items = Table(
-    "annotation_items",
-    metadata,
-    key("id", Text),
-    need("campaign", Text),
-    need("iteration", Integer),
-    run_fact("fence", Integer),
-    need("position", Integer),
-    need("sample", Text),
-    need("kind", Text),
-    need("shard", Text),
-    need("row", Integer),
-    may("proposed", Integer),
-    need("version", Integer),
-    moment("offered_at"),
-    ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
-    CheckConstraint("kind IN ('label', 'review', 'recheck')", name="kind"),
-    Index(None, "campaign", "iteration", "position"),
-)
-
-answers = Table(
-    "annotations",
-    metadata,
-    key("item", Text),
-    key("item_version", Integer),
-    need("sample", Text),
-    need("action", Text),
-    may("label", Integer),
-    need("annotator", Text),
-    may("undoes", Integer),
-    moment("answered_at"),
-    ForeignKeyConstraint(["item"], ["annotation_items.id"]),
-    ForeignKeyConstraint(["item", "undoes"], ["annotations.item", "annotations.item_version"]),
-    UniqueConstraint("item", "undoes"),
-    CheckConstraint("action IN ('accept', 'reject', 'relabel', 'skip', 'undo')", name="action"),
-    CheckConstraint("(action = 'undo') = (undoes IS NOT NULL)", name="undoes"),
 )
 
 models = Table(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
-from activesynth.domain.canonical import Array
+from activesynth.config.campaign import CampaignConfig
+from activesynth.domain.canonical import Array, sha256
 from activesynth.domain.dataset_access import load_oracle
 from activesynth.domain.exchange import AnnotationTask
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Annotator
 from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
+from activesynth.domain.sharing import KINDS
 from activesynth.errors import WaitingForPeople
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
 STEP = Step("annotate")
-KINDS: tuple[Literal["label", "review", "recheck"], ...] = ("label", "review", "recheck")
 
 
 def annotate(iteration_id: str, platform: Platform) -> StepRecord:
@@ -114,8 +115,17 @@ def _items(turn: Turn, selection: Any) -> list[QueueItem]:
     for kind in KINDS:
         for sample in selection[kind]:
             shard, row, proposed = places[sample]
-            items.append(QueueItem(item_id(turn.ref, sample), sample, kind, shard, row, proposed))
+            name = item_id(turn.ref, sample)
+            second = wants_second(turn.config, name)
+            items.append(QueueItem(name, sample, kind, shard, row, proposed, second=second))
     return items
+
+
+def wants_second(config: CampaignConfig, item: str) -> bool:
+    """Tell whether a second person is asked about an item too: of equal seeds, the same ones."""
+    share = config.annotation.second_opinions
+    drawn = int(sha256(f"second opinion:{config.seed}:{item}".encode())[:13], 16) / 16**13
+    return drawn < share
 
 
 def _places(turn: Turn, selection: Any) -> dict[str, tuple[str, int, int | None]]:

@@ -82,7 +82,7 @@ def test_each_key_is_saved_for_the_item_on_the_screen() -> None:
         ("i2", "accept", 7),
         ("i3", "reject", None),
     ]
-    assert desk.said.endswith("No questions are open.\n")
+    assert desk.said.endswith("No questions are open that nobody else has.\n")
 
 
 def test_a_digit_on_a_review_relabels_or_confirms() -> None:

@@ -249,7 +249,7 @@ def test_a_run_waits_for_people_and_goes_on_when_they_have_answered(shell: Shell
 
     assert f"activesynth annotate {CAMPAIGN}" in waiting.stderr
     assert waiting.stdout == ""
-    assert "No questions are open." in said
+    assert "No questions are open that nobody else has." in said
     [row] = json.loads(done.stdout)
     assert row["iteration"] == 2
     [(answers,)] = shell.rows(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 
 from activesynth.cli import main
 from activesynth.config.object_roles import ObjectRoles
@@ -70,6 +71,23 @@ from s3_fixtures import CephGateway, S3Server
 STRIDE = int(os.environ.get("ACTIVESYNTH_TEST_STRIDE", "17"))
 """How many effects lie between two kills; 1 kills at every one."""
 SPLITS = ("train", "pool", "guide", "judge", "gate", "test")
+ALL_CLAIMED = """
+    INSERT INTO activesynth.annotation_claims
+    SELECT id, 'ada', now() + interval '1 hour' FROM activesynth.annotation_items
+"""
+ALL_SEEN_TWICE = """
+    INSERT INTO activesynth.second_opinions (item, annotator, number, action)
+    SELECT id, 'bob', 0, 'reject' FROM activesynth.annotation_items
+"""
+
+
+def claimed_items(url: str) -> int:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        query = "SELECT count(*) FROM activesynth.annotation_claims"
+        found = int(connection.execute(text(query)).scalar_one())
+    engine.dispose()
+    return found
 
 
 def bucket_of(server: S3Server, name: str) -> Bucket:
@@ -102,6 +120,9 @@ def test_nothing_is_left_of_patients_of_every_split_and_all_others_stay(clinic: 
     platform = clinic.platform
     chosen = {split: patients_in(platform, split)[0] for split in SPLITS}
     assert all(clinic.left_of(group) for group in chosen.values())
+    change(clinic.url, ALL_CLAIMED)
+    change(clinic.url, ALL_SEEN_TWICE)
+    asked = len(all_rows(clinic.url)["annotation_items"])
 
     for split, group in chosen.items():
         before = {name: values(rows) for name, rows in rows_by_place(platform).items()}
@@ -127,6 +148,9 @@ def test_nothing_is_left_of_patients_of_every_split_and_all_others_stay(clinic: 
         report = fsck(platform)
         assert report.is_clean, (split, report)
         assert report.erased
+    rest = all_rows(clinic.url)
+    assert 0 < len(rest["second_opinions"]) == len(rest["annotation_items"]) < asked
+    assert claimed_items(clinic.url) == len(rest["annotation_items"])
     run(platform, conf={"campaign": CLINIC, "iterations": 1})
     assert fsck(platform).is_clean
     assert [clinic.left_of(group) for group in chosen.values()] == [[]] * len(chosen)
