@@ -1,0 +1,126 @@
+"""A real Airflow with a campaign, people of every role, and a browser, for tests of its pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from running_airflow import ROOT, Running, running_airflow, write_campaign
+from tiny_campaign import SMALLEST
+
+PREFIX = "/activesynth"
+PEOPLE = {"vera": "viewer", "ulla": "user", "udo": "user", "otto": "op"}
+_OPENER = build_opener(ProxyHandler({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """Return the body, which must be JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class Site:
+    """A running Airflow, and a login for each person."""
+
+    running: Running
+    url: str
+    passwords: dict[str, str]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, person: str) -> str:
+        """Log in once."""
+        if person not in self.tokens:
+            login = {"username": person, "password": self.passwords[person]}
+            answer = self.ask("POST", "/auth/token", body=login)
+            self.tokens[person] = str(answer.json["access_token"])
+        return self.tokens[person]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        person: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request as ``person``, or as nobody."""
+        sent = {"Content-Type": "application/json", "X-Activesynth": "1"}
+        if person is not None:
+            sent["Authorization"] = f"Bearer {self.token(person)}"
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data, sent | (headers or {}), method=method)  # noqa: S310
+        try:
+            with _OPENER.open(request, timeout=60) as answer:
+                return Answer(answer.status, dict(answer.headers.lower_items()), answer.read())
+        except HTTPError as error:
+            headers_ = {name.lower(): value for name, value in error.headers.items()}
+            return Answer(error.code, headers_, error.read())
+
+    def page(self, path: str, person: str = "ulla") -> Answer:
+        """Ask for something of ours."""
+        return self.ask("GET", PREFIX + path, person=person)
+
+    def write(self, path: str, body: Any, person: str = "ulla", **headers: str) -> Answer:
+        """Send a write to something of ours."""
+        return self.ask("POST", PREFIX + path, person=person, body=body, headers=headers)
+
+
+@contextmanager
+def site_of(folder: Path) -> Iterator[Site]:
+    """Run an Airflow whose campaign `pages` has committed an iteration, and `asked` waits."""
+    (folder / "campaigns").mkdir(parents=True)
+    people = ",".join(f"{name}:{role}" for name, role in PEOPLE.items())
+    before = os.environ.get("ACTIVESYNTH_USERS")
+    os.environ["ACTIVESYNTH_USERS"] = people
+    small = {**SMALLEST, "audits": {"run": []}}
+    write_campaign(folder / "campaigns", "pages", **small)
+    asked = {"annotator": "people", "second_opinions": 1.0}
+    write_campaign(
+        folder / "campaigns",
+        "asked",
+        **{**small, "selection": {"labels": 60, "review": 60}, "annotation": asked},
+    )
+    try:
+        with running_airflow(folder) as running:
+            environment = {**os.environ, **running.platform.environment()}
+            command = [sys.executable, "-m", "activesynth.cli", "run", "pages"]
+            subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True)
+            running.start("asked", "asked__it0")
+            waiting = "select 1 from activesynth.iterations where state = 'waiting'"
+            running.wait_until(lambda: bool(running.rows(waiting)), 400)
+            file = folder / "home" / "airflow" / "passwords.json"
+            status = running.platform.status()
+            yield Site(running, str(status.ui_url), json.loads(file.read_text()))
+    finally:
+        if before is None:
+            os.environ.pop("ACTIVESYNTH_USERS")
+        else:
+            os.environ["ACTIVESYNTH_USERS"] = before
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Share one server among the tests of a folder: starting it takes longer than all of them."""
+    with site_of(tmp_path_factory.mktemp("site")) as made:
+        yield made
