@@ -23,6 +23,9 @@ _NO_SCHEMA = (
     errorcodes.INVALID_SCHEMA_NAME,
 )
 
+# An error of a connection has no code, only the server's words.
+_NO_ENTRY = ("password authentication failed", "no pg_hba.conf entry")
+
 
 class OutcomeUnknownError(TransientError):
     """The connection broke during COMMIT: whoever knows what was written has to look it up."""
@@ -57,6 +60,13 @@ def explained(error: Exception, where: str) -> ActiveSynthError:
             "know the system's authorities: on Debian they are in "
             "/etc/ssl/certs/ca-certificates.crt.",
             reason="database_certificate",
+            field="ACTIVESYNTH_DATABASE_URL",
+        )
+    if isinstance(cause, psycopg2.OperationalError) and any(part in summary for part in _NO_ENTRY):
+        return PlatformStateError(
+            f"Postgres at {where} refused the login ({summary}); correct user and password in the "
+            "address, or what the server admits.",
+            reason="database_login",
             field="ACTIVESYNTH_DATABASE_URL",
         )
     if _is_passing(error, cause):

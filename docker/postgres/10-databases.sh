@@ -8,17 +8,22 @@
 #   activesynth_reader  reads rows: people and pages
 set -euo pipefail
 
-secret() { cat "${SECRETS:-/run/secrets}/$1"; }
+# Read before anything is made: a role whose password cannot be read would get none.
+declare -A password
+for role in airflow activesynth_owner activesynth activesynth_reader; do
+  password[$role]=$(<"${SECRETS:-/run/secrets}/${role}_password")
+  [ -n "${password[$role]}" ] || { echo "the password of $role is empty; nothing was made" >&2; exit 1; }
+done
 
 # Passwords come by standard input: arguments are open to every process.
 gosu_psql() { psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname "$1"; }
 run() { if [ "$(id -u)" = 0 ] && command -v gosu >/dev/null; then gosu postgres bash -c "$(declare -f gosu_psql); gosu_psql $1"; else gosu_psql "$1"; fi; }
 
 run postgres <<SQL
-CREATE ROLE airflow LOGIN PASSWORD '$(secret airflow_password)';
-CREATE ROLE activesynth_owner LOGIN PASSWORD '$(secret activesynth_owner_password)';
-CREATE ROLE activesynth LOGIN PASSWORD '$(secret activesynth_password)';
-CREATE ROLE activesynth_reader LOGIN PASSWORD '$(secret activesynth_reader_password)';
+CREATE ROLE airflow LOGIN PASSWORD '${password[airflow]}';
+CREATE ROLE activesynth_owner LOGIN PASSWORD '${password[activesynth_owner]}';
+CREATE ROLE activesynth LOGIN PASSWORD '${password[activesynth]}';
+CREATE ROLE activesynth_reader LOGIN PASSWORD '${password[activesynth_reader]}';
 -- A managed server gives nobody superuser: only a member may make its role the owner of something.
 GRANT airflow, activesynth_owner TO CURRENT_USER;
 CREATE DATABASE airflow OWNER airflow;

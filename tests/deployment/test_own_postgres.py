@@ -33,24 +33,35 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer
     try:
         server.execute("CREATE ROLE manager LOGIN CREATEROLE CREATEDB")
         folder = tmp_path_factory.mktemp("secrets") / "made"
+        folder.mkdir()
+        unreadable = make_databases(server, folder)
+        assert unreadable.returncode != 0
+        assert "airflow_password" in unreadable.stderr
+        server.execute("CREATE ROLE airflow")  # which fails where the script made it
+        server.execute("DROP ROLE airflow")
         script = [sys.executable, str(ROOT / "docker" / "make_secrets.py"), str(folder)]
         subprocess.run(script, check=True, capture_output=True)
-        done = subprocess.run(
-            ["bash", str(ROOT / "docker" / "postgres" / "10-databases.sh")],
-            env={
-                "PATH": f"{postgres_binaries()}{os.pathsep}{os.environ['PATH']}",
-                "PGHOST": str(server.sockets),
-                "POSTGRES_USER": "manager",
-                "SECRETS": str(folder),
-            },
-            capture_output=True,
-            text=True,
-        )
+        done = make_databases(server, folder)
         assert done.returncode == 0, done.stderr
         upgrade(address(server, "activesynth_owner"))
         yield server
     finally:
         server.close()
+
+
+def make_databases(server: PostgresServer, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script with the passwords in ``folder``."""
+    return subprocess.run(
+        ["bash", str(ROOT / "docker" / "postgres" / "10-databases.sh")],
+        env={
+            "PATH": f"{postgres_binaries()}{os.pathsep}{os.environ['PATH']}",
+            "PGHOST": str(server.sockets),
+            "POSTGRES_USER": "manager",
+            "SECRETS": str(folder),
+        },
+        capture_output=True,
+        text=True,
+    )
 
 
 def address(server: PostgresServer, role: str, database: str = "activesynth") -> str:

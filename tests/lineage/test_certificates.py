@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from activesynth.domain.effects import Unwatched
 from activesynth.errors import PlatformStateError, TransientError
 from activesynth.lineage.lineage import open_lineage
+from platform_fixtures import PostgresServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +123,23 @@ def test_a_certificate_that_is_not_accepted_is_named_with_its_way_out(
     assert f"localhost:{server.port}/lineage" in str(caught.value)
     assert "secret" not in str(caught.value)
     assert server.greeted == 0
+
+
+def test_a_login_that_postgres_refuses_is_named_and_not_tried_again(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path)
+    rules = tmp_path / "data" / "pg_hba.conf"
+    rules.write_text("local all asker scram-sha-256\nlocal all postgres trust\n")
+    server.start()
+    try:
+        server.execute("CREATE ROLE asker LOGIN PASSWORD 'right'")
+        address = server.url().replace("postgres:@", "asker:wrong@")
+        lineage = open_lineage(address, Unwatched())
+
+        with pytest.raises(PlatformStateError, match="refused the login") as caught:
+            lineage.store.campaign("digits")
+        lineage.close()
+    finally:
+        server.close()
+
+    assert caught.value.reason == "database_login"
+    assert "wrong" not in str(caught.value)
