@@ -111,7 +111,7 @@ def site_of(folder: Path) -> Iterator[Site]:
             running.wait_until(lambda: bool(running.rows(waiting)), 400)
             file = folder / "home" / "airflow" / "passwords.json"
             status = running.platform.status()
-            yield Site(running, str(status.ui_url), json.loads(file.read_text()))
+            yield Site(running, str(status.url), json.loads(file.read_text()))
     finally:
         if before is None:
             os.environ.pop("ACTIVESYNTH_USERS")

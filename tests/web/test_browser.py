@@ -1,0 +1,308 @@
+"""Pages in a real Chromium: looked at in light and dark, answered by keyboard, cut off and resumed.
+
+Screenshots are kept in the folder that ``ACTIVESYNTH_SCREENSHOTS`` names, else in pytest's own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from web_fixtures import PREFIX, Site
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium")
+SWITCHES = (
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+WIDTHS = (1400, 390)
+THEMES = ("light", "dark")
+ANSWERS = (
+    "select count(*), count(distinct a.item) from activesynth.annotations a "
+    "join activesynth.annotation_items q on q.id = a.item "
+    "where q.campaign = 'asked' and a.action <> 'undo'"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        sandbox = os.geteuid() != 0  # Chromium has none as root
+        made = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=list(SWITCHES), chromium_sandbox=sandbox
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = os.environ.get("ACTIVESYNTH_SCREENSHOTS")
+    made = Path(folder) if folder else tmp_path_factory.mktemp("screenshots")
+    made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def logged_in(browser: Browser, site: Site, person: str, **options: Any) -> BrowserContext:
+    context = browser.new_context(**options)
+    context.set_default_timeout(30_000)
+    context.add_cookies([{"name": "_token", "value": site.token(person), "url": site.url}])
+    return context
+
+
+def watched(page: Page) -> list[str]:
+    """Collect what the browser complains about."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+@pytest.fixture(scope="module")
+def places(site: Site) -> dict[str, str]:
+    """Return the address of each kind of page."""
+    sample, head, run = site.running.rows(
+        "select s.id, c.head, i.run_key from activesynth.samples s "
+        "join activesynth.campaigns c on c.name = s.campaign "
+        "join activesynth.iterations i on i.campaign = c.name and i.number = 0 "
+        "where s.campaign = 'pages' and s.verdict = 'accepted' and s.origin = 'synthetic' "
+        "order by s.id limit 1"
+    )[0]
+    campaign = f"{PREFIX}/campaigns/pages"
+    return {
+        "campaigns": f"{PREFIX}/campaigns",
+        "campaign": campaign,
+        "iteration": f"{campaign}/iterations/0",
+        "sample": f"{campaign}/samples/{sample}",
+        "version": f"{campaign}/versions/{head}",
+        "annotate": f"{PREFIX}/campaigns/asked/annotate",
+        "run": f"{PREFIX}/runs/active_synthesis/{run}",
+        "missing": f"{PREFIX}/campaigns/nowhere",
+    }
+
+
+PAGES = ("campaigns", "campaign", "iteration", "sample", "version", "annotate", "run", "missing")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_is_whole_in_light_and_dark_wide_and_narrow(
+    site: Site,
+    browser: Browser,
+    screenshots: Path,
+    places: dict[str, str],
+    name: str,
+    width: int,
+    theme: str,
+) -> None:
+    with logged_in(browser, site, "ulla", viewport={"width": width, "height": 900}) as context:
+        context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        page = context.new_page()
+        complaints = watched(page)
+        page.goto(site.url + places[name], wait_until="networkidle")
+        for place in page.locator("[data-figures] > div").all():
+            place.wait_for(state="attached")
+        page.wait_for_function(
+            "[...document.querySelectorAll('[data-figures] > div')].every(d => d.dataset.drawn)"
+        )
+        page.screenshot(path=screenshots / f"{name}_{theme}_{width}.png", full_page=True)
+
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        missing = name == "missing"
+        assert [c for c in complaints if not (missing and "404" in c)] == []
+
+
+def test_a_person_logs_in_and_finds_the_pages_in_airflow(
+    site: Site, browser: Browser, screenshots: Path
+) -> None:
+    with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(site.url, wait_until="networkidle")
+        page.fill("input[name=username]", "ulla")
+        page.fill("input[name=password]", site.passwords["ulla"])
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "login" not in url)
+        page.goto(f"{site.url}/plugin/campaigns", wait_until="networkidle")
+        inside = page.frame_locator("iframe")
+        inside.get_by_role("link", name="pages", exact=True).wait_for(timeout=60_000)
+        page.screenshot(path=screenshots / "airflow_campaigns.png")
+
+
+def test_a_sample_is_followed_to_its_iteration_its_version_and_back(
+    site: Site, browser: Browser, places: dict[str, str]
+) -> None:
+    with logged_in(browser, site, "vera") as context:
+        page = context.new_page()
+        page.goto(site.url + places["iteration"], wait_until="networkidle")
+        page.locator("#candidates figure a").first.click()
+        page.wait_for_url("**/samples/**")
+        sample = page.url
+        page.get_by_role("link", name="0", exact=True).first.click()
+        page.wait_for_url("**/iterations/0")
+        page.goto(site.url + places["sample"])
+        page.locator("a[href*='/versions/']").first.click()
+        page.wait_for_url("**/versions/**")
+        page.locator("a[href*='/samples/']").first.click()
+        page.wait_for_url("**/samples/**")
+
+        assert "/samples/" in sample
+
+
+def test_pictures_are_drawn_and_are_pngs_of_ours(
+    site: Site, browser: Browser, places: dict[str, str]
+) -> None:
+    with logged_in(browser, site, "vera") as context:
+        page = context.new_page()
+        page.goto(site.url + places["sample"], wait_until="networkidle")
+        widths = page.evaluate("[...document.images].map(i => i.naturalWidth)")
+
+        assert widths
+        assert min(widths) > 0
+
+
+def unsaved(page: Page) -> Callable[[], bool]:
+    return lambda: page.locator("#desk").get_attribute("data-unsaved") == "0"
+
+
+def saved(page: Page) -> None:
+    page.wait_for_function("document.getElementById('desk').dataset.unsaved === '0'")
+
+
+def shown(page: Page, other_than: str = "") -> str:
+    page.wait_for_function(
+        "other => { const d = document.getElementById('desk'); "
+        "return d.dataset.item && d.dataset.item !== other; }",
+        arg=other_than,
+    )
+    return str(page.locator("#desk").get_attribute("data-item"))
+
+
+def test_answers_given_without_a_connection_are_kept_and_saved_later(
+    site: Site, browser: Browser
+) -> None:
+    with logged_in(browser, site, "udo") as context:
+        page = context.new_page()
+        page.goto(f"{site.url}{PREFIX}/campaigns/asked/annotate", wait_until="networkidle")
+        first = shown(page)
+        before = site.running.rows(ANSWERS)[0][0]
+        context.set_offline(True)
+        page.keyboard.press("1")
+        second = shown(page, first)
+        page.keyboard.press("2")
+        shown(page, second)
+        page.wait_for_function("document.getElementById('trouble').textContent.length > 0")
+        cut_off = site.running.rows(ANSWERS)[0][0]
+        context.set_offline(False)
+        saved(page)
+        labels = dict(
+            site.running.rows(
+                "select item, label from activesynth.annotations where item in (%s, %s)",
+                first,
+                second,
+            )
+        )
+
+        assert cut_off == before
+        assert labels == {first: 1, second: 2}
+
+
+def test_a_reload_goes_on_where_one_was_and_sends_what_was_not_saved(
+    site: Site, browser: Browser
+) -> None:
+    with logged_in(browser, site, "udo") as context:
+        page = context.new_page()
+        address = f"{site.url}{PREFIX}/campaigns/asked/annotate"
+        page.goto(address, wait_until="networkidle")
+        item = shown(page)
+        page.route("**/queue/answers", lambda route: route.abort())
+        page.keyboard.press("3")
+        following = shown(page, item)
+        page.wait_for_function("document.getElementById('desk').dataset.unsaved === '1'")
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.unroute("**/queue/answers")
+        page.reload(wait_until="networkidle")
+        saved(page)
+
+        found = site.running.rows("select label from activesynth.annotations where item = %s", item)
+        assert found == [(3,)]
+        assert shown(page) == following
+
+
+def test_a_stale_answer_is_refused_and_told_and_goes_to_no_other_sample(
+    site: Site, browser: Browser
+) -> None:
+    with logged_in(browser, site, "udo") as context:
+        page = context.new_page()
+        page.goto(f"{site.url}{PREFIX}/campaigns/asked/annotate", wait_until="networkidle")
+        item = shown(page)
+        version, sample = site.running.rows(
+            "select version, sample from activesynth.annotation_items where id = %s", item
+        )[0]
+        other = {"item": item, "sample": sample, "version": version, "action": "relabel"}
+        path = "/api/v1/campaigns/asked/queue/answers"
+        assert site.write(path, {**other, "label": 9}, "ulla").status == 200
+        page.keyboard.press("4")
+        page.wait_for_function("document.getElementById('trouble').dataset.kind === 'conflict'")
+        saved(page)
+
+        found = site.running.rows("select label from activesynth.annotations where item = %s", item)
+        assert found == [(9,)]
+        assert sample[:12] in page.locator("#trouble").inner_text()
+
+
+def test_a_hundred_answers_by_keyboard_continue_the_run(
+    site: Site, browser: Browser, screenshots: Path
+) -> None:
+    with logged_in(browser, site, "ulla", viewport={"width": 1400, "height": 900}) as context:
+        page = context.new_page()
+        complaints = watched(page)
+        page.goto(f"{site.url}{PREFIX}/campaigns/asked/annotate", wait_until="networkidle")
+        last, given = shown(page), {}
+        keys = ["5", "a", "r", "s", "6"]
+        while last:
+            key = keys[len(given) % len(keys)]
+            given[last] = key
+            page.keyboard.press(key)
+            if key == "a" and page.locator("#desk").get_attribute("data-item") == last:
+                given[last] = "7"  # nothing is proposed for it
+                page.keyboard.press("7")
+            if len(given) == 20:
+                saved(page)
+                page.keyboard.press("u")
+                page.screenshot(path=screenshots / "annotate_running.png")
+                given.pop(last)
+                saved(page)
+            page.wait_for_function(
+                "other => { const d = document.getElementById('desk'); "
+                "return d.dataset.item !== other; }",
+                arg=last if len(given) % 20 else "",
+            )
+            page.wait_for_timeout(10)
+            following = page.locator("#desk").get_attribute("data-item") or ""
+            if not following:
+                page.wait_for_timeout(1500)
+                following = page.locator("#desk").get_attribute("data-item") or ""
+            last = following
+        saved(page)
+        total, distinct = site.running.rows(ANSWERS)[0]
+        left = "select state from activesynth.iterations where campaign = 'asked' and number = 0"
+        site.running.wait_until(lambda: site.running.rows(left) == [("committed",)], 400)
+
+        assert len(given) >= 50
+        assert distinct >= len(given)
+        assert complaints == []
