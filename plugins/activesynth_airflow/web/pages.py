@@ -69,6 +69,18 @@ def annotate(request: Request, campaign: str, annotator: Annotator, doors: Doors
     )
 
 
+@router.get("/campaigns/{campaign}/weaknesses")
+def weaknesses(request: Request, campaign: str, doors: Doors) -> Response:
+    """Show what people declared, and take declarations."""
+    return page(request, "weaknesses.html", **views.weaknesses(doors, campaign))
+
+
+@router.get("/campaigns/{campaign}/recall")
+def recall(request: Request, campaign: str, doors: Doors, which: str = "") -> Response:
+    """Show what was recalled, and let a batch be looked at and recalled."""
+    return page(request, "recall.html", which=which[:300], **views.recalls(doors, campaign))
+
+
 @router.get("/campaigns/{campaign}/versions/{digest}")
 def version(request: Request, campaign: str, digest: str, doors: Doors) -> Response:
     """Show a dataset version: its ancestors, its samples, and the models that learnt from it."""

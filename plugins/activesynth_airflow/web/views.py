@@ -143,6 +143,23 @@ def sample(door: Door, name: str, sample: str) -> Facts:
     }
 
 
+def weaknesses(door: Door, name: str) -> Facts:
+    """Return what stands declared, and every declaration with its reason."""
+    return {
+        "campaign": name,
+        "classes": door.manifest(name).classes,
+        "declared": door.platform.lineage.declared_weaknesses(name),
+        "declarations": door.platform.reader.declarations(name),
+    }
+
+
+def recalls(door: Door, name: str) -> Facts:
+    """Return the recalls of a campaign, newest first."""
+    door.platform.lineage.campaign(name)
+    found = door.platform.reader.recalls(name)
+    return {"campaign": name, "recalls": list(reversed(found))}
+
+
 def version(door: Door, name: str, digest: str) -> Facts | None:
     """Return a dataset version, or None where the campaign has none of this digest."""
     reader = door.platform.reader
