@@ -17,7 +17,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 
 from running_airflow import ROOT, Running, running_airflow, write_campaign
-from tiny_campaign import SMALLEST
+from tiny_campaign import SMALLEST, TINY
 
 PREFIX = "/activesynth"
 PEOPLE = {"vera": "viewer", "ulla": "user", "udo": "user", "otto": "op"}
@@ -94,7 +94,8 @@ def site_of(folder: Path) -> Iterator[Site]:
     before = os.environ.get("ACTIVESYNTH_USERS")
     os.environ["ACTIVESYNTH_USERS"] = people
     small = {**SMALLEST, "audits": {"run": []}}
-    write_campaign(folder / "campaigns", "pages", **small)
+    # Trained long enough to have weaknesses, for which samples are made.
+    write_campaign(folder / "campaigns", "pages", **{**TINY, "audits": {"run": []}})
     asked = {"annotator": "people", "second_opinions": 1.0}
     write_campaign(
         folder / "campaigns",
