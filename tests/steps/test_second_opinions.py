@@ -85,7 +85,7 @@ def test_a_run_waits_for_first_answers_only_and_uses_them_alone(platform: Platfo
 def test_agreement_is_told_over_everybody_and_per_pair_with_what_is_undefined(
     platform: Platform,
 ) -> None:
-    said = {"ada": [0, 0, 1, 1, None], "bob": [0, 1, 1, 1, None], "cleo": [2, 2]}
+    said: dict[str, list[int | None]] = {"ada": [0, 0, 1, 1, None], "bob": [0, 1, 1, 1, None]}
     rows = [opinion(n, who, label) for who in ("ada", "bob") for n, label in enumerate(said[who])]
     rows += [opinion(n, who, 2) for n in (7, 8) for who in ("ada", "cleo")]
     reader: Any = RowReader(opinion_rows=rows)
