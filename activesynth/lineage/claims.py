@@ -176,6 +176,6 @@ def _claim(database: Database, query: str, values: Mapping[str, object]) -> list
         with database.noting() as connection:
             rows = connection.execute(text(query), values).all()
         taken = [queue_item(row) for row in rows if row.is_taken]
-        # Where somebody was quicker with some of them there may be others, and one's own come first.
+        # Where somebody was quicker with some there may be others, and one's own come first.
         if len(taken) == len(rows):
             return taken

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from activesynth.cli import main
-from lineage_cases import make_campaign
+from activesynth.domain.effects import Unwatched
+from activesynth.domain.records import Annotation, QueueItem
+from activesynth.lineage.lineage import open_lineage
+from lineage_cases import make_campaign, make_commit
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +43,7 @@ def test_no_campaigns_are_an_empty_list(capsys: pytest.CaptureFixture[str]) -> N
     "noun",
     [
         *("iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"),
-        *("retrieved", "suspects", "diagnoses"),
+        *("retrieved", "suspects", "diagnoses", "agreement"),
     ],
 )
 def test_an_unknown_campaign_ends_with_2_and_those_there_are(
@@ -60,7 +64,7 @@ def test_an_unknown_campaign_ends_with_2_and_those_there_are(
     "noun",
     [
         *("iterations", "weaknesses", "samples", "lineage", "metrics", "models", "costs"),
-        *("retrieved", "suspects", "diagnoses"),
+        *("retrieved", "suspects", "diagnoses", "agreement"),
     ],
 )
 def test_an_empty_campaign_has_no_rows(
@@ -132,3 +136,30 @@ def test_a_database_that_does_not_answer_ends_with_7(
 
     assert code == 7
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_agreement_is_shown_over_everybody_and_per_pair_and_undefined_is_said(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(open_lineage(database_url, Unwatched())) as lineage:
+        make_campaign(lineage.store)
+        opened = lineage.store.open_iteration("digits", "run-0", {})
+        items = [
+            QueueItem(f"item-{n}", f"sample-{n}", "label", "shard", n, None, second=True)
+            for n in range(2)
+        ]
+        lineage.queue.enqueue(opened.ref, items)
+        for item in items:
+            lineage.queue.answer(Annotation(item.id, item.sample, "relabel", 3, "ada", 0))
+            lineage.queue.second_opinion(item.id, "bob", "relabel", 3)
+        lineage.store.commit_iteration(make_commit(opened))
+
+    as_json = main(["show", "agreement", "digits", "--json"])
+    everybody, pair = json.loads(capsys.readouterr().out)
+    as_text = main(["show", "agreement", "digits"])
+
+    assert (as_json, as_text) == (0, 0)
+    assert (everybody["between"], pair["between"]) == ("everybody", "ada, bob")
+    assert (everybody["n"], everybody["agreement"], everybody["alpha"]) == (2, 1.0, None)
+    assert pair["kappa"] is None
+    assert "both gave one and the same answer throughout" in capsys.readouterr().out

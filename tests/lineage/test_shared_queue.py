@@ -16,6 +16,7 @@ from activesynth.errors import ConfigurationError, ConflictError, InputError
 from activesynth.lineage.canonical import canonical_state
 from activesynth.lineage.claims import FIRST_CLAIM, SECOND_CLAIM, claim_of_kinds, claim_values
 from activesynth.lineage.lineage import Lineage, open_lineage
+from activesynth.lineage.migrate import downgrade, upgrade
 from activesynth.lineage.queue_progress import PACE, PROGRESS
 from lineage_cases import make_campaign, make_commit
 
@@ -478,3 +479,31 @@ def test_who_gave_the_second_opinion_and_then_answers_first_is_one_person(
 
     assert ids(offered) == [0]
     assert lineage.reader.opinions("digits") == []
+
+
+def test_answers_given_before_the_queue_was_shared_are_counted_by_the_migration(
+    empty_database_url: str,
+) -> None:
+    upgrade(empty_database_url)
+    with closing(open_lineage(empty_database_url, Unwatched())) as before:
+        make_campaign(before.store)
+        opened = before.store.open_iteration("digits", "run-0", {})
+        before.queue.enqueue(opened.ref, make_items(4))
+        before.queue.answer(answer_to(make_items(4)[0], "ada"))
+        before.queue.answer(answer_to(make_items(4)[1], "ada"))
+        before.queue.undo("item-0001", "ada")
+        skip = Annotation("item-0002", "sample-2", "skip", None, "bob", 0)
+        before.queue.answer(skip)
+    shape = "SELECT id, state, answered_by, second, awaits_second FROM activesynth.annotation_items"
+    expected = sorted(rows(empty_database_url, shape), key=repr)
+
+    downgrade(empty_database_url, "0007")
+    upgrade(empty_database_url)
+
+    assert sorted(rows(empty_database_url, shape), key=repr) == expected
+    counted = "SELECT state, annotator, count FROM activesynth.annotation_counts"
+    assert sorted(rows(empty_database_url, counted)) == [
+        ("labelled", "ada", 1),
+        ("open", "", 2),
+        ("skipped", "bob", 1),
+    ]
