@@ -28,6 +28,7 @@ from activesynth.domain.exchange import (
 from activesynth.domain.experiments import ExperimentStore
 from activesynth.domain.integrity import IntegrityReader
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
+from activesynth.domain.recalls import RecallReader, RecallStore
 from activesynth.domain.records import (
     Annotation,
     Bundle,
@@ -285,7 +286,9 @@ class ObjectStore(Protocol):
         """
 
 
-class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, ErasureStore, Protocol):
+class LineageStore(
+    OnDemandStore, ExperimentStore, CollectionStore, ErasureStore, RecallStore, Protocol
+):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server
@@ -439,7 +442,7 @@ class AnnotationQueue(Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(OnDemandReader, StandingReader, IntegrityReader, Protocol):
+class LineageReader(OnDemandReader, StandingReader, IntegrityReader, RecallReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:

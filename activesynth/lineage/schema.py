@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-import activesynth.lineage.erasure_schema  # noqa: F401 - its tables belong to the metadata
+import activesynth.lineage.erasure_schema
+import activesynth.lineage.recall_schema  # noqa: F401 - their tables belong to the metadata
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
 campaigns = Table(
@@ -171,7 +172,8 @@ dataset_versions = Table(
         ["campaign", "parent"], ["dataset_versions.campaign", "dataset_versions.digest"]
     ),
     CheckConstraint(
-        "origin IN ('root', 'promoted', 'labels_only', 'refresh', 'erased')", name="origin"
+        "origin IN ('root', 'promoted', 'labels_only', 'refresh', 'erased', 'recalled')",
+        name="origin",
     ),
     CheckConstraint("(parent IS NULL) = (origin = 'root')", name="only_roots_are_orphans"),
     Index(
@@ -203,6 +205,8 @@ samples = Table(
     ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
     CheckConstraint("origin IN ('real', 'synthetic')", name="origin"),
     Index(None, "campaign", "iteration"),
+    Index(None, "campaign", "generator"),
+    Index(None, "campaign", "weakness"),
     Index(None, "id"),
 )
 
@@ -396,6 +400,7 @@ annotation_items = Table(
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
     CheckConstraint("kind IN ('label', 'review', 'recheck')", name="kind"),
     Index(None, "campaign", "iteration", "position"),
+    Index(None, "campaign", "sample"),
 )
 
 answers = Table(
@@ -414,6 +419,7 @@ answers = Table(
     UniqueConstraint("item", "undoes"),
     CheckConstraint("action IN ('accept', 'reject', 'relabel', 'skip', 'undo')", name="action"),
     CheckConstraint("(action = 'undo') = (undoes IS NOT NULL)", name="undoes"),
+    Index(None, "annotator"),
 )
 
 models = Table(
