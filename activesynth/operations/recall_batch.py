@@ -105,7 +105,8 @@ def intervals(
     the second of rows that were taken out of it.
     """
     place = {version.digest: number for number, version in enumerate(line)}
-    kept, out = [], []
+    kept: list[Interval] = []
+    out: list[Interval] = []
     for answers in batch.real.values():
         for answer in answers:
             first = next((n for n, v in enumerate(line) if v.at >= answer.iteration), len(line))

@@ -247,7 +247,7 @@ def test_a_backup_of_an_older_revision_is_migrated(
     back_up(lab.database_url, lab.platform, tmp_path / "backup")
     path = find_snapshot(tmp_path / "backup", None) / "backup.json"
     new = {"generators", "experiments", "experiment_cells", "experiment_scores"}
-    new |= {"erasures", "erased_names", "erased_blobs", "erased_manifests"}
+    new |= {"erasures", "erased_names", "erased_blobs", "erased_manifests", "recalls"}
     backup = Backup.unsealed(path.read_bytes())
     old = {name: table for name, table in backup.tables.items() if name not in new}
     path.write_bytes(backup.model_copy(update={"revision": "0003", "tables": old}).sealed())
