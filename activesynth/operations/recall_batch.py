@@ -75,7 +75,7 @@ def find_batch(selection: Selection, platform: Platform) -> Batch:
         )
     if selection.kind != "samples" and not platform.reader.has_batch(selection):
         raise _unknown(selection, platform)
-    answers = _taken(platform.reader.answers_about(selection), selection.annotator)
+    answers = taken(platform.reader.answers_about(selection), selection.annotator)
     if selection.kind == "samples":
         synthetic = platform.reader.batch_ids(selection)
         batch = Batch(selection, tuple(sorted(synthetic)), answers)
@@ -126,7 +126,7 @@ def _undone(answer: Answered, recalls: Sequence[RecallRecord]) -> Iterator[Recal
             yield record
 
 
-def _taken(found: Iterable[Answered], annotator: str | None) -> dict[str, tuple[Answered, ...]]:
+def taken(found: Iterable[Answered], annotator: str | None) -> dict[str, tuple[Answered, ...]]:
     """Return the newest answers about each sample, as far back as they are the annotator's."""
     taken = {}
     for sample, group in groupby(found, lambda answer: answer.sample):

@@ -14,7 +14,7 @@ CREATE TABLE activesynth.recalls (
     branches jsonb NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (campaign, version),
-    CONSTRAINT recalls_campaign_fkey FOREIGN KEY (campaign, version)
+    CONSTRAINT recalls_campaign_version_fkey FOREIGN KEY (campaign, version)
         REFERENCES activesynth.dataset_versions (campaign, digest),
     CONSTRAINT recalls_samples_check CHECK (samples >= 0)
 );
