@@ -70,10 +70,10 @@ _ANNOTATORS = """
                 WHERE a.annotator > n.name ORDER BY a.annotator LIMIT 1)
         FROM names n WHERE n.name IS NOT NULL
     )
-    SELECT name FROM names WHERE name IS NOT NULL AND EXISTS (
-        SELECT FROM activesynth.annotations a
+    SELECT name FROM names WHERE name IS NOT NULL AND (
+        SELECT true FROM activesynth.annotations a
         JOIN activesynth.annotation_items q ON q.id = a.item
-        WHERE a.annotator = names.name AND q.campaign = :campaign
+        WHERE a.annotator = names.name AND q.campaign = :campaign LIMIT 1
     ) LIMIT :limit
 """
 _NUMBERS = """
@@ -121,26 +121,31 @@ _LINE = """
     )
     SELECT digest, iteration, origin, at FROM line ORDER BY epoch, depth
 """
+# OFFSET 0 has members looked up sample by sample: what is read grows with the batch alone, where
+# a join may read the whole table, which grows with the campaign.
 _MEMBERS = """
     WITH batch AS ({batch})
     SELECT m.manifest, count(*) AS samples, min(m.iteration) AS iteration
-    FROM batch b JOIN activesynth.dataset_members m
-      ON m.campaign = :campaign AND m.sample = b.sample AND m.split = 'synthetic'
-    GROUP BY m.manifest
+    FROM batch b CROSS JOIN LATERAL (
+        SELECT manifest, iteration FROM activesynth.dataset_members
+        WHERE campaign = :campaign AND sample = b.sample AND split = 'synthetic' OFFSET 0
+    ) m GROUP BY m.manifest
 """
 _SIZES = """
     WITH batch AS ({batch})
-    SELECT count(*) AS all, count(*) FILTER (WHERE EXISTS (
-        SELECT FROM activesynth.dataset_members m
-        WHERE m.campaign = :campaign AND m.sample = b.sample AND m.split = 'synthetic'
+    SELECT count(*) AS all, count(*) FILTER (WHERE (
+        SELECT true FROM activesynth.dataset_members m
+        WHERE m.campaign = :campaign AND m.sample = b.sample AND m.split = 'synthetic' LIMIT 1
     )) AS accepted FROM batch b
 """
 _TRAIN = """
     SELECT l.digest, count(DISTINCT b.sample) AS samples
     FROM unnest(CAST(:samples AS text[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]))
          AS b(sample, first, last)
-    JOIN activesynth.dataset_members m
-      ON m.campaign = :campaign AND m.sample = b.sample AND m.split = 'train'
+    CROSS JOIN LATERAL (
+        SELECT manifest FROM activesynth.dataset_members
+        WHERE campaign = :campaign AND sample = b.sample AND split = 'train' OFFSET 0
+    ) m
     JOIN unnest(CAST(:digests AS text[])) WITH ORDINALITY AS l(digest, place)
       ON l.digest = m.manifest AND l.place - 1 BETWEEN b.first AND b.last
     GROUP BY l.digest
