@@ -7,6 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from activesynth.domain.recalls import (
+    Answered,
+    BatchKind,
+    Interval,
+    LinedVersion,
+    RecallRecord,
+    Selection,
+)
 from activesynth.domain.records import BlobMention, BlobUse, BrokenRow, RecordedBlob
 from activesynth.domain.standing import Standing
 
@@ -93,8 +101,49 @@ class RowReader:
     def models_of(self, campaign: str, version: str) -> list[Row]:
         return []
 
-    def answers_about(self, sample: str) -> list[Row]:
+    def sample_answers(self, sample: str) -> list[Row]:
         return []
+
+    def recalls(self, campaign: str) -> list[RecallRecord]:
+        return []
+
+    def has_batch(self, selection: Selection) -> bool:
+        return False
+
+    def batch_names(self, campaign: str, kind: BatchKind, limit: int, after: str = "") -> list[str]:
+        return []
+
+    def batch_ids(self, selection: Selection) -> frozenset[str]:
+        return frozenset()
+
+    def answers_about(self, selection: Selection) -> list[Answered]:
+        return []
+
+    def version_line(self, campaign: str) -> list[LinedVersion]:
+        return []
+
+    def batch_members(
+        self, selection: Selection, samples: Sequence[str]
+    ) -> dict[str, tuple[int, int | None]]:
+        return {}
+
+    def batch_sizes(self, selection: Selection, samples: Sequence[str]) -> tuple[int, int]:
+        return 0, 0
+
+    def train_members(
+        self, campaign: str, intervals: Sequence[Interval], line: Sequence[LinedVersion]
+    ) -> dict[str, int]:
+        return {}
+
+    def models_on(
+        self, campaign: str, manifests: Sequence[str], versions: Sequence[str]
+    ) -> list[Row]:
+        return []
+
+    def moved_metrics(
+        self, campaign: str, arms: Sequence[tuple[int, str]], limit: int
+    ) -> tuple[int, list[Row]]:
+        return 0, []
 
     def iterations(self, campaign: str) -> list[Row]:
         return self.iteration_rows

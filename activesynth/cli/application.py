@@ -24,6 +24,7 @@ from activesynth.cli import (
     objects,
     operations,
     platform,
+    recalls,
     reports,
     show,
     weaknesses,
@@ -45,7 +46,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies, doctor, metrics, collection, erasure),
+        *(diagnosis, checks, copies, doctor, metrics, collection, erasure, recalls),
     ):
         room.register(app)
     for name, group in (

@@ -48,5 +48,5 @@ class PageReader(Protocol):
     def models_of(self, campaign: str, version: str) -> list[dict[str, Any]]:
         """Return the models that were trained on a version or candidate manifest."""
 
-    def answers_about(self, sample: str) -> list[dict[str, Any]]:
+    def sample_answers(self, sample: str) -> list[dict[str, Any]]:
         """Return every answer about a sample, oldest first."""

@@ -29,6 +29,7 @@ from activesynth.domain.experiments import ExperimentStore
 from activesynth.domain.integrity import IntegrityReader
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.pages import PageReader
+from activesynth.domain.recalls import RecallReader, RecallStore
 from activesynth.domain.records import (
     Annotation,
     Bundle,
@@ -287,7 +288,9 @@ class ObjectStore(Protocol):
         """
 
 
-class LineageStore(OnDemandStore, ExperimentStore, CollectionStore, ErasureStore, Protocol):
+class LineageStore(
+    OnDemandStore, ExperimentStore, CollectionStore, ErasureStore, RecallStore, Protocol
+):
     """The side of Postgres that the loop writes and that decides every race.
 
     Every method is one transaction. All methods raise :class:`TransientError` when the server
@@ -442,7 +445,13 @@ class AnnotationQueue(SharedQueue, Protocol):
 
 
 class LineageReader(
-    OnDemandReader, StandingReader, IntegrityReader, PageReader, OpinionReader, Protocol
+    OnDemandReader,
+    StandingReader,
+    IntegrityReader,
+    PageReader,
+    OpinionReader,
+    RecallReader,
+    Protocol,
 ):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 

@@ -210,7 +210,7 @@ class VersionRow:
 
     digest: str
     parent: str | None
-    origin: Literal["root", "promoted", "labels_only", "refresh", "erased"]
+    origin: Literal["root", "promoted", "labels_only", "refresh", "erased", "recalled"]
     rows: Mapping[str, int]
 
 

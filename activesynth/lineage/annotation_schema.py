@@ -43,6 +43,7 @@ annotation_items = Table(
     CheckConstraint("state IN ('open', 'labelled', 'rejected', 'skipped')", name="state"),
     CheckConstraint("(state = 'open') = (answered_by IS NULL)", name="answered_by"),
     Index(None, "campaign", "iteration", "position"),
+    Index(None, "campaign", "sample"),
     Index(
         "annotation_items_queue_idx",
         *("campaign", "iteration", "fence", "position", "id"),

@@ -53,11 +53,11 @@ def commit_version(
             _move_head(connection, campaign, expected_head, {"head": version.digest})
             return True
     except OutcomeUnknownError:
-        if _has_version(database, campaign, version.digest):
+        if has_version(database, campaign, version.digest):
             return True
         raise
     except AlreadyWrittenError:
-        if _has_version(database, campaign, version.digest):
+        if has_version(database, campaign, version.digest):
             return False
         raise
 
@@ -149,7 +149,8 @@ def _is_committed(database: Database, commit: IterationCommit, digest: str) -> b
         return row.state == "committed" and not _settle(row, digest)
 
 
-def _has_version(database: Database, campaign: str, digest: str) -> bool:
+def has_version(database: Database, campaign: str, digest: str) -> bool:
+    """Tell whether a version is on record."""
     query = select(dataset_versions.c.digest).where(
         dataset_versions.c.campaign == campaign, dataset_versions.c.digest == digest
     )
@@ -170,7 +171,9 @@ def refuse_active_iteration(connection: Connection, campaign: str) -> None:
     if active is not None:
         raise ConflictError(
             f"iteration {active.number} of campaign {campaign!r} is {active.state} under run "
-            f"{active.run_key!r}; a new version waits until it is committed or failed."
+            f"{active.run_key!r}; a new version waits until it is committed or failed.",
+            reason="iteration_open",
+            field="campaign",
         )
 
 

@@ -71,6 +71,15 @@ _FORGET_KEYS = """
             = (s.campaign, s.iteration, s.name, s.shard) AND e.erasure = :erasure
     )
 """
+# Whoever took back single samples named them; the person's ids stay on record nowhere.
+_FORGET_RECALLED = """
+    UPDATE activesynth.recalls SET selection = jsonb_set(selection, '{samples}', (
+        SELECT coalesce(jsonb_agg(id ORDER BY id), '[]')
+        FROM jsonb_array_elements_text(selection -> 'samples') id WHERE NOT id = ANY(:samples)
+    ))
+    WHERE campaign = ANY(:campaigns)
+      AND jsonb_exists_any(selection -> 'samples', CAST(:samples AS text[]))
+"""
 _PLACES = """
     SELECT DISTINCT a.digest, a.iteration, a.step, a.kind, i.parent,
            i.state = 'committed' AS is_committed
@@ -281,6 +290,7 @@ def _part(connection: Connection, commit: ErasureCommit) -> None:
             text(f"DELETE FROM activesynth.{table} WHERE {where}"),  # noqa: S608 - our names
             values,
         )
+    connection.execute(text(_FORGET_RECALLED), values)
     for name in names:
         _copy_members(connection, changes[name])
     _move_samples(connection, commit, names)

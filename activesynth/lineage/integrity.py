@@ -48,6 +48,9 @@ _RECORDED = """
         UNION ALL
         SELECT campaign, after, 'manifest' FROM activesynth.erased_manifests
         UNION ALL
+        SELECT campaign, b.value, 'manifest'
+        FROM activesynth.recalls, jsonb_each_text(branches) b
+        UNION ALL
         SELECT unnest(e.campaigns), b.replacement, ''
         FROM activesynth.erased_blobs b JOIN activesynth.erasures e ON e.id = b.erasure
         WHERE b.replacement IS NOT NULL
@@ -183,6 +186,9 @@ _BROKEN = """
          ) AND NOT EXISTS (
              SELECT FROM activesynth.erased_manifests m
              WHERE m.campaign = c.name AND m.after = b.value
+         ) AND NOT EXISTS (
+             SELECT FROM activesynth.recalls r, jsonb_each_text(r.branches) n
+             WHERE r.campaign = c.name AND n.value = b.value
          ) LIMIT :limit)
         UNION ALL
         (SELECT i.campaign, 'iterations', i.number::text,

@@ -151,7 +151,7 @@ class PageRows:
         """Return the models that were trained on a version or candidate manifest."""
         return self._some(MODELS_OF, campaign=campaign, version=version)
 
-    def answers_about(self, sample: str) -> list[dict[str, Any]]:
+    def sample_answers(self, sample: str) -> list[dict[str, Any]]:
         """Return every answer about a sample, oldest first."""
         return self._some(ANSWERS_ABOUT, sample=sample)
 

@@ -13,6 +13,7 @@ from activesynth.lineage import integrity, standing
 from activesynth.lineage.engine import Database
 from activesynth.lineage.pages import PageRows
 from activesynth.lineage.plain import plain_numbers
+from activesynth.lineage.reached import RecallRows
 from activesynth.lineage.second_opinions import opinions
 
 # A campaign without data is a first run that was cut off: nothing of it counts yet.
@@ -119,12 +120,16 @@ _RECHECKS = """
             WHERE u.item = g.item AND u.undoes = g.item_version)
         ORDER BY g.item, g.item_version DESC
     ) a ON a.item = q.id
-    WHERE q.campaign = :campaign AND q.kind = 'recheck'
+    WHERE q.campaign = :campaign AND q.kind = 'recheck' AND NOT EXISTS (
+        SELECT FROM activesynth.recalls r
+        WHERE r.campaign = q.campaign AND r.iterations > q.iteration
+          AND (r.selection ->> 'annotator' = a.annotator
+               OR jsonb_exists(r.selection -> 'samples', q.sample)))
     ORDER BY q.iteration, q.position, q.sample
 """
 
 
-class PostgresLineageReader(PageRows):
+class PostgresLineageReader(PageRows, RecallRows):
     """Implements :class:`activesynth.domain.ports.LineageReader`, mostly by the views."""
 
     def __init__(self, database: Database) -> None:
@@ -164,7 +169,10 @@ class PostgresLineageReader(PageRows):
         return self._rows(_RETRIEVED, campaign=campaign)
 
     def rechecks(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the answers about doubted labels of train rows: label before, action, label."""
+        """Return the answers about doubted labels of train rows: label before, action, label.
+
+        Those that were taken back are left out, and may be asked for again.
+        """
         return self._rows(_RECHECKS, campaign=campaign)
 
     def opinions(self, campaign: str) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 import activesynth.lineage.annotation_schema
-import activesynth.lineage.erasure_schema  # noqa: F401 - their tables belong to the metadata
+import activesynth.lineage.erasure_schema
+import activesynth.lineage.recall_schema  # noqa: F401 - their tables belong to the metadata
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
 campaigns = Table(
@@ -172,7 +173,8 @@ dataset_versions = Table(
         ["campaign", "parent"], ["dataset_versions.campaign", "dataset_versions.digest"]
     ),
     CheckConstraint(
-        "origin IN ('root', 'promoted', 'labels_only', 'refresh', 'erased')", name="origin"
+        "origin IN ('root', 'promoted', 'labels_only', 'refresh', 'erased', 'recalled')",
+        name="origin",
     ),
     CheckConstraint("(parent IS NULL) = (origin = 'root')", name="only_roots_are_orphans"),
     Index(
@@ -204,6 +206,8 @@ samples = Table(
     ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
     CheckConstraint("origin IN ('real', 'synthetic')", name="origin"),
     Index(None, "campaign", "iteration"),
+    Index(None, "campaign", "generator"),
+    Index(None, "campaign", "weakness"),
     Index(None, "id"),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, update
 
+from activesynth.domain.recalls import RecallCommit
 from activesynth.domain.records import (
     Bundle,
     CampaignRecord,
@@ -19,7 +20,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.lineage import commit as protocol
-from activesynth.lineage import history, on_demand, opening, step_results
+from activesynth.lineage import history, on_demand, opening, recalls, step_results
 from activesynth.lineage.engine import Database
 from activesynth.lineage.erasures import ErasureRows
 from activesynth.lineage.experiments import ExperimentRows
@@ -114,6 +115,10 @@ class PostgresLineageStore(ExperimentRows, CollectionRows, ErasureRows):
     def commit_iteration(self, commit: IterationCommit) -> bool:
         """Make everything of the iteration visible at once; return False if it already was."""
         return protocol.commit_iteration(self._database, commit)
+
+    def commit_recall(self, commit: RecallCommit) -> bool:
+        """Commit a version without a batch, and why; return False where it is the head already."""
+        return recalls.commit_recall(self._database, commit)
 
     def count_split_read(
         self, campaign: str, split: str, purpose: str, iteration: int | None

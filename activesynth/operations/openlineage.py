@@ -32,8 +32,8 @@ _RUNS = uuid.uuid5(uuid.NAMESPACE_URL, "urn:activesynth:run")
 def run_id(event: OutboxEvent, namespace: str) -> str:
     """Return the run's UUID: the same however often and from wherever the event is sent.
 
-    Derived from the campaign and the key of the run that committed; a refresh has no run of its
-    own, and the event's key, which is unique for ever, stands for it.
+    Derived from the campaign and the key of the run that committed; a refresh or a recall has no
+    run of its own, and the event's key, which is unique for ever, stands for it.
     """
     campaign = event.payload.get("campaign", "")
     own = event.key if event.run_key is None else f"{campaign}/{event.run_key}"
@@ -47,7 +47,8 @@ def run_event(event: OutboxEvent, namespace: str) -> dict[str, Any]:
     run: dict[str, Any] = {"runId": run_id(event, namespace)}
     if event.decision is not None:
         run["facets"] = {"activesynth_iteration": _decision(event)}
-    work = "refresh" if event.decision is None else "iteration"
+    without_run = "recall" if event.kind == "dataset_recalled" else "refresh"
+    work = without_run if event.decision is None else "iteration"
     return {
         "eventType": "COMPLETE",
         "eventTime": event.recorded_at.astimezone(UTC).isoformat(),

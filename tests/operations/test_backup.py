@@ -257,7 +257,7 @@ def test_a_backup_of_an_older_revision_is_migrated(
     back_up(lab.database_url, lab.platform, tmp_path / "backup")
     path = find_snapshot(tmp_path / "backup", None) / "backup.json"
     new = {"generators", "experiments", "experiment_cells", "experiment_scores"}
-    new |= {"erasures", "erased_names", "erased_blobs", "erased_manifests"}
+    new |= {"erasures", "erased_names", "erased_blobs", "erased_manifests", "recalls"}
     new |= {"annotation_counts", "second_opinions"}
     backup = Backup.unsealed(path.read_bytes())
     old = {name: table for name, table in backup.tables.items() if name not in new}

@@ -118,7 +118,7 @@ def sample(door: Door, name: str, sample: str) -> Facts:
     """
     reader = door.platform.reader
     rows = [row for row in reader.sample(sample) if row["campaign"] == name]
-    answers = [row for row in reader.answers_about(sample) if row["campaign"] == name]
+    answers = [row for row in reader.sample_answers(sample) if row["campaign"] == name]
     if not rows and not answers:
         raise ConfigurationError(
             f"campaign {name!r} has no sample {sample!r} on record; samples are recorded when "

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from activesynth.lineage.migrations.ninth.tables import COMMENTS, DOWN, UP
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
