@@ -21,7 +21,13 @@ from swift_fixtures import SwiftS3, missing_swift_binaries
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
-pytest_plugins = ["clinic_fixtures", "embedded_fixtures", "laboratory_fixtures", "no_skips"]
+pytest_plugins = [
+    "clinic_fixtures",
+    "embedded_fixtures",
+    "laboratory_fixtures",
+    "no_skips",
+    "web_fixtures",
+]
 
 # What takes minutes comes first, so that no process is left alone with it at the end.
 LONGEST = (

@@ -69,7 +69,7 @@ class Site:
         if person is not None:
             sent["Authorization"] = f"Bearer {self.token(person)}"
         data = None if body is None else json.dumps(body).encode()
-        request = Request(self.url + path, data, sent | (headers or {}), method=method)  # noqa: S310
+        request = Request(self.url + path, data, sent | (headers or {}), method=method)
         try:
             with _OPENER.open(request, timeout=60) as answer:
                 return Answer(answer.status, dict(answer.headers.lower_items()), answer.read())
@@ -120,7 +120,7 @@ def site_of(folder: Path) -> Iterator[Site]:
             os.environ["ACTIVESYNTH_USERS"] = before
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Share one server among the tests of a folder: starting it takes longer than all of them."""
     with site_of(tmp_path_factory.mktemp("site")) as made:

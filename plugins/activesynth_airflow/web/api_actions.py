@@ -118,14 +118,10 @@ def take_back(campaign: Name, batch: Batch, who: Annotator, doors: Doors) -> dic
     doors.platform.lineage.campaign(campaign)
     named = batch.model_dump(exclude={"reason", "do"})
     selection = parse_selection({"campaign": campaign, **named})
-    done = recall(
-        selection, batch.reason, doors.platform, recalled_by=who, is_doing=batch.do
-    )
+    done = recall(selection, batch.reason, doors.platform, recalled_by=who, is_doing=batch.do)
     return done.document()
 
 
 def _standing(doors: Doors, campaign: str, target: str) -> Standing:
     declared = doors.platform.lineage.declared_weaknesses(campaign)
     return Standing(target=target, declared=list(declared))
-
-

@@ -64,9 +64,7 @@ def run(request: Request, dag_id: str, run_id: str, doors: Doors) -> Response:
 def annotate(request: Request, campaign: str, annotator: Annotator, doors: Doors) -> Response:
     """Show the desk at which questions are answered; it asks the API for them."""
     classes = doors.manifest(campaign).classes
-    return page(
-        request, "annotate.html", campaign=campaign, annotator=annotator, classes=classes
-    )
+    return page(request, "annotate.html", campaign=campaign, annotator=annotator, classes=classes)
 
 
 @router.get("/campaigns/{campaign}/weaknesses")

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium: looked at in light and dark, answered by keyboard, cut off and resumed.
+"""Pages in a real Airflow and a real Chromium: who gets what, how it looks, and that nothing is lost.
 
 Screenshots are kept in the folder that ``ACTIVESYNTH_SCREENSHOTS`` names, else in pytest's own.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from web_fixtures import PREFIX, Site
+from web_fixtures import PEOPLE, PREFIX, Site
+from web_routes import MAY, RULES, address, ask, listed_routes
 
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the Debian package chromium")
 SWITCHES = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -33,6 +35,8 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs the Debian package chromium")
     with sync_playwright() as playwright:
         sandbox = os.geteuid() != 0  # Chromium has none as root
         made = playwright.chromium.launch(
@@ -88,12 +92,110 @@ def places(site: Site) -> dict[str, str]:
         "sample": f"{campaign}/samples/{sample}",
         "version": f"{campaign}/versions/{head}",
         "annotate": f"{PREFIX}/campaigns/asked/annotate",
+        "weaknesses": f"{campaign}/weaknesses",
+        "recall": f"{campaign}/recall",
         "run": f"{PREFIX}/runs/active_synthesis/{run}",
         "missing": f"{PREFIX}/campaigns/nowhere",
     }
 
 
-PAGES = ("campaigns", "campaign", "iteration", "sample", "version", "annotate", "run", "missing")
+PAGES = (
+    "weaknesses",
+    "recall",
+    "campaigns",
+    "campaign",
+    "iteration",
+    "sample",
+    "version",
+    "annotate",
+    "run",
+    "missing",
+)
+
+
+def test_every_route_has_a_rule(tmp_path: Path) -> None:
+    routes = listed_routes(tmp_path)
+
+    assert routes - {("HEAD", path) for _, path in routes} == set(RULES)
+
+
+@pytest.mark.parametrize("person", [None, *PEOPLE, "admin"])
+def test_everybody_gets_what_their_role_allows_and_nothing_else(
+    site: Site, person: str | None
+) -> None:
+    role = {**PEOPLE, "admin": "admin"}.get(person or "")
+    wrong = []
+    for (method, path), right in RULES.items():
+        status = ask(site, method, address(path, site), person)
+        if role is None:
+            expected = [401]
+        elif role not in MAY[right]:
+            expected = [403]
+        else:
+            # What these ask about is not there, which only who may ask is told.
+            is_vain = method == "POST" and not path.endswith(("/next", "/release"))
+            expected = [404, 409, 422] if is_vain or path.endswith("/reach") else [200]
+        if status not in expected:
+            wrong.append((method, path, status, expected))
+
+    assert not wrong
+
+
+def test_a_campaign_that_is_not_there_is_said_to_be_missing(site: Site) -> None:
+    wrong = []
+    for method, path in RULES:
+        if "{campaign}" in path:
+            status = ask(site, method, address(path, site, campaign="nowhere"), "otto")
+            if status != 404:
+                wrong.append((method, path, status))
+
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+def test_a_write_that_another_site_could_send_is_refused(
+    site: Site, headers: dict[str, str], status: int
+) -> None:
+    path = "/api/v1/campaigns/asked/queue/release"
+
+    assert site.write(path, {}, "ulla", **headers).status == status
+
+
+def test_a_write_without_our_header_is_refused(site: Site) -> None:
+    request = urllib.request.Request(
+        f"{site.url}{PREFIX}/api/v1/campaigns/asked/queue/release",
+        b"{}",
+        {"Authorization": f"Bearer {site.token('ulla')}", "Content-Type": "application/json"},
+        method="POST",
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60)
+
+    assert caught.value.code == 403
+
+
+def test_every_answer_forbids_scripts_from_elsewhere_and_guessing_of_types(site: Site) -> None:
+    for path in ("/campaigns", "/static/theme.js", "/api/v1/campaigns", "/campaigns/nowhere"):
+        headers = site.page(path).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert "unsafe-inline" not in headers["content-security-policy"].partition("style-src")[0]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("name", ["..%2fapp.py", "app.py", "%2fetc%2fpasswd", "nothing.js"])
+def test_no_file_is_served_but_ours(site: Site, name: str) -> None:
+    assert site.page(f"/static/{name}").status == 404
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -173,10 +275,6 @@ def test_pictures_are_drawn_and_are_pngs_of_ours(
 
         assert widths
         assert min(widths) > 0
-
-
-def unsaved(page: Page) -> Callable[[], bool]:
-    return lambda: page.locator("#desk").get_attribute("data-unsaved") == "0"
 
 
 def saved(page: Page) -> None:
@@ -272,7 +370,8 @@ def test_a_hundred_answers_by_keyboard_continue_the_run(
         page = context.new_page()
         complaints = watched(page)
         page.goto(f"{site.url}{PREFIX}/campaigns/asked/annotate", wait_until="networkidle")
-        last, given = shown(page), {}
+        last = shown(page)
+        given: dict[str, str] = {}
         keys = ["5", "a", "r", "s", "6"]
         while last:
             key = keys[len(given) % len(keys)]
@@ -299,7 +398,7 @@ def test_a_hundred_answers_by_keyboard_continue_the_run(
                 following = page.locator("#desk").get_attribute("data-item") or ""
             last = following
         saved(page)
-        total, distinct = site.running.rows(ANSWERS)[0]
+        _, distinct = site.running.rows(ANSWERS)[0]
         left = "select state from activesynth.iterations where campaign = 'asked' and number = 0"
         site.running.wait_until(lambda: site.running.rows(left) == [("committed",)], 400)
 
