@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -72,10 +73,9 @@ class Site:
         request = Request(self.url + path, data, sent | (headers or {}), method=method)
         try:
             with _OPENER.open(request, timeout=60) as answer:
-                return Answer(answer.status, dict(answer.headers.lower_items()), answer.read())
+                return Answer(answer.status, _lower(answer.headers), answer.read())
         except HTTPError as error:
-            headers_ = {name.lower(): value for name, value in error.headers.items()}
-            return Answer(error.code, headers_, error.read())
+            return Answer(error.code, _lower(error.headers), error.read())
 
     def page(self, path: str, person: str = "ulla") -> Answer:
         """Ask for something of ours."""
@@ -84,6 +84,10 @@ class Site:
     def write(self, path: str, body: Any, person: str = "ulla", **headers: str) -> Answer:
         """Send a write to something of ours."""
         return self.ask("POST", PREFIX + path, person=person, body=body, headers=headers)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Pages in a real Airflow and a real Chromium: who gets what, how it looks, and that nothing is lost.
+"""Pages in a real Airflow and a real Chromium: who gets what, how it looks, what is kept.
 
 Screenshots are kept in the folder that ``ACTIVESYNTH_SCREENSHOTS`` names, else in pytest's own.
 """
