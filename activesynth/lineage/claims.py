@@ -16,6 +16,9 @@ from activesynth.domain.sharing import CLAIM, KINDS, QuestionKind
 from activesynth.lineage.engine import Database
 from activesynth.lineage.rows import queue_item
 
+ROUNDS = 20
+"""How often in a row others may be quicker: each time somebody got items, so it hardly goes on."""
+
 # The one active iteration of the campaign: as scalars, so that the index gives the queue's order.
 _FIRST = """
     q.campaign = :campaign AND q.state = 'open'
@@ -172,10 +175,12 @@ def forget_claims(connection: Connection) -> None:
 
 
 def _claim(database: Database, query: str, values: Mapping[str, object]) -> list[QueueItem]:
-    while True:
+    taken: list[QueueItem] = []
+    for _ in range(ROUNDS):
         with database.noting() as connection:
             rows = connection.execute(text(query), values).all()
         taken = [queue_item(row) for row in rows if row.is_taken]
         # Where somebody was quicker with some there may be others, and one's own come first.
         if len(taken) == len(rows):
-            return taken
+            break
+    return taken
