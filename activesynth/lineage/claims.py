@@ -43,13 +43,14 @@ _SECOND = """
               SELECT FROM activesynth.second_opinions l
               WHERE l.item = o.item AND l.annotator = o.annotator AND l.number > o.number))
 """
+# An array and no join: claims come and go, and the planner may know nothing of how few they are.
 # Claims are inserted in the order of their key, as `release` locks them: no two wait in a circle.
 _CLAIM = """
     WITH {turn}
     own AS (
-        SELECT q.*, 0 AS place FROM activesynth.annotation_claims c
-        JOIN activesynth.annotation_items q ON q.id = c.item
-        WHERE c.annotator = :annotator AND {wanted}
+        SELECT q.*, 0 AS place FROM activesynth.annotation_items q
+        WHERE {wanted} AND q.id = ANY(ARRAY(
+            SELECT c.item FROM activesynth.annotation_claims c WHERE c.annotator = :annotator))
         ORDER BY q.iteration, q.position, q.id LIMIT :limit
         FOR UPDATE OF q SKIP LOCKED
     ),
