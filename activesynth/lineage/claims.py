@@ -16,6 +16,9 @@ from activesynth.domain.sharing import CLAIM, KINDS, QuestionKind
 from activesynth.lineage.engine import Database
 from activesynth.lineage.rows import queue_item
 
+ROUNDS = 20
+"""How often in a row others may be quicker: each time somebody got items, so it hardly goes on."""
+
 # The one active iteration of the campaign: as scalars, so that the index gives the queue's order.
 _FIRST = """
     q.campaign = :campaign AND q.state = 'open'
@@ -40,13 +43,14 @@ _SECOND = """
               SELECT FROM activesynth.second_opinions l
               WHERE l.item = o.item AND l.annotator = o.annotator AND l.number > o.number))
 """
+# An array and no join: claims come and go, and the planner may know nothing of how few they are.
 # Claims are inserted in the order of their key, as `release` locks them: no two wait in a circle.
 _CLAIM = """
     WITH {turn}
     own AS (
-        SELECT q.*, 0 AS place FROM activesynth.annotation_claims c
-        JOIN activesynth.annotation_items q ON q.id = c.item
-        WHERE c.annotator = :annotator AND {wanted}
+        SELECT q.*, 0 AS place FROM activesynth.annotation_items q
+        WHERE {wanted} AND q.id = ANY(ARRAY(
+            SELECT c.item FROM activesynth.annotation_claims c WHERE c.annotator = :annotator))
         ORDER BY q.iteration, q.position, q.id LIMIT :limit
         FOR UPDATE OF q SKIP LOCKED
     ),
@@ -172,10 +176,12 @@ def forget_claims(connection: Connection) -> None:
 
 
 def _claim(database: Database, query: str, values: Mapping[str, object]) -> list[QueueItem]:
-    while True:
+    taken: list[QueueItem] = []
+    for _ in range(ROUNDS):
         with database.noting() as connection:
             rows = connection.execute(text(query), values).all()
         taken = [queue_item(row) for row in rows if row.is_taken]
         # Where somebody was quicker with some there may be others, and one's own come first.
         if len(taken) == len(rows):
-            return taken
+            break
+    return taken

@@ -10,6 +10,7 @@ from activesynth.lineage.engine import Database
 PACE = 20
 """Answers whose pace counts: enough for a median, and few enough to follow a person's day."""
 
+# By arrays and single look-ups: the planner may not know yet how few claims and answers there are.
 PROGRESS = """
     WITH turn AS MATERIALIZED (
         SELECT number, fence FROM activesynth.iterations
@@ -26,24 +27,25 @@ PROGRESS = """
           AND iteration = (SELECT number FROM turn) AND fence = (SELECT fence FROM turn)
     ),
     looked_at AS (
-        SELECT count(*) AS claimed
-        FROM activesynth.annotation_claims c
-        JOIN activesynth.annotation_items q ON q.id = c.item
-        WHERE c.claimed_until > now() AND (CAST(:annotator AS text) IS NULL
-              OR c.annotator <> :annotator)
+        SELECT count(*) AS claimed FROM activesynth.annotation_items q
+        WHERE q.id = ANY(ARRAY(
+              SELECT c.item FROM activesynth.annotation_claims c
+              WHERE c.claimed_until > now()
+                AND (CAST(:annotator AS text) IS NULL OR c.annotator <> :annotator)))
           AND q.campaign = :campaign AND q.state = 'open'
           AND q.iteration = (SELECT number FROM turn) AND q.fence = (SELECT fence FROM turn)
     ),
-    last_answers AS (
-        SELECT a.answered_at FROM activesynth.annotations a
-        JOIN activesynth.annotation_items q ON q.id = a.item
-        WHERE a.annotator = :annotator AND a.action <> 'undo' AND q.campaign = :campaign
-        ORDER BY a.answered_at DESC LIMIT :pace
+    last_answers AS MATERIALIZED (
+        SELECT item, answered_at FROM activesynth.annotations
+        WHERE annotator = :annotator AND action <> 'undo'
+        ORDER BY answered_at DESC LIMIT :pace
     ),
     gaps AS (
         SELECT extract(epoch FROM answered_at - lag(answered_at) OVER (ORDER BY answered_at))
                    AS seconds
-        FROM last_answers
+        FROM last_answers a
+        WHERE :campaign = (
+            SELECT q.campaign FROM activesynth.annotation_items q WHERE q.id = a.item)
     )
     SELECT (SELECT number FROM turn) AS iteration, counted.*, looked_at.claimed,
            (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM gaps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -131,6 +132,37 @@ def test_people_who_ask_at_the_same_moment_get_different_items(
 
     assert [len(found) for found in handed] == [7] * 4
     assert sorted(n for found in handed for n in found) == list(range(28))
+
+
+def test_a_claim_that_came_after_the_look_is_not_taken_over(
+    lineage: Lineage, opened: IterationRecord, database_url: str
+) -> None:
+    lineage.queue.enqueue(opened.ref, make_items(3))
+    engine = create_engine(database_url)
+    with engine.connect() as other, ThreadPoolExecutor(1) as pool:
+        # Without its key, so that it does not lock the item, as if it had been written in between.
+        other.execute(text("SET LOCAL session_replication_role = replica"))
+        other.execute(
+            text(
+                "INSERT INTO activesynth.annotation_claims "
+                "VALUES ('item-0000', 'bob', now() + interval '1 minute')"
+            )
+        )
+        asked = pool.submit(lineage.queue.next_items, "digits", "ada", 2)
+        waiting = text(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while not asked.done() and not other.execute(waiting).scalar_one():
+            time.sleep(0.01)
+        assert not asked.done()
+        other.commit()
+        handed = asked.result()
+    engine.dispose()
+
+    assert ids(handed) == [1, 2]
+    held = "SELECT item, annotator FROM activesynth.annotation_claims ORDER BY item"
+    assert rows(database_url, held)[0] == ("item-0000", "bob")
 
 
 def test_a_reload_goes_on_where_one_was(lineage: Lineage, opened: IterationRecord) -> None:
