@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from activesynth.domain.recalls import RecallReader
+from activesynth.domain.sharing import OpinionReader
 
-class PageReader(Protocol):
+
+class PageReader(OpinionReader, RecallReader, Protocol):
     """A part of :class:`activesynth.domain.ports.LineageReader`; committed facts as plain rows."""
 
     def run(self, run_key: str) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ from activesynth.domain.experiments import ExperimentStore
 from activesynth.domain.integrity import IntegrityReader
 from activesynth.domain.on_demand import OnDemandReader, OnDemandStore
 from activesynth.domain.pages import PageReader
-from activesynth.domain.recalls import RecallReader, RecallStore
+from activesynth.domain.recalls import RecallStore
 from activesynth.domain.records import (
     Annotation,
     Bundle,
@@ -43,7 +43,7 @@ from activesynth.domain.records import (
     StepRecord,
 )
 from activesynth.domain.samples import SampleSet
-from activesynth.domain.sharing import OpinionReader, SharedQueue
+from activesynth.domain.sharing import SharedQueue
 from activesynth.domain.standing import StandingReader
 
 Progress = Callable[[int, int], None]
@@ -375,8 +375,7 @@ class LineageStore(
     def commit_iteration(self, commit: IterationCommit) -> bool:
         """Make everything of the iteration visible at once; return False if it already was.
 
-        One short transaction: version, lineage, metrics, outbox, head moved by compare-and-swap
-        under the fence.
+        One short transaction, head moved by compare-and-swap under the fence.
 
         Raises:
             ConflictError: If the head moved, the fence is old, or the iteration was committed
@@ -386,10 +385,7 @@ class LineageStore(
     def count_split_read(
         self, campaign: str, split: str, purpose: str, iteration: int | None
     ) -> int:
-        """Record that a guarded split is about to be read; return the reads in this epoch so far.
-
-        The natural key is (campaign, epoch, split, purpose): repeating it counts once.
-        """
+        """Count a read of a guarded split, once for a purpose; return the reads in this epoch."""
 
     def split_reads(self, campaign: str) -> list[SplitRead]:
         """Return the counted reads per split and purpose of this epoch."""
@@ -444,15 +440,7 @@ class AnnotationQueue(SharedQueue, Protocol):
         """Take back the annotator's latest answer, by appending that fact."""
 
 
-class LineageReader(
-    OnDemandReader,
-    StandingReader,
-    IntegrityReader,
-    PageReader,
-    OpinionReader,
-    RecallReader,
-    Protocol,
-):
+class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader, Protocol):
     """What pages, reports and ``activesynth show`` read: committed facts as plain rows."""
 
     def campaigns(self) -> list[dict[str, Any]]:

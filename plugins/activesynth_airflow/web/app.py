@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'self'"
     ),
@@ -36,7 +36,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Sent with every answer. Styles may be inline because plotly sets its own; scripts may not."""
+"""Sent with every answer. Styles may be inline, and pictures data, because plotly makes its own."""
 
 STATUS: tuple[tuple[type[ActiveSynthError], int], ...] = (
     (ConfigurationError, 422),

@@ -122,9 +122,12 @@ class Predictions:
             "hovertemplate": "true %{y}, predicted %{x}: %{text}<extra></extra>",
         }
         figure = _figure(f"confusion on guide, {arm}", [trace], "predicted", left=80)
-        figure["layout"] |= {"height": 380}
-        figure["layout"]["yaxis"] = {"title": "true", "autorange": "reversed", "type": "category"}
-        figure["layout"]["xaxis"] |= {"type": "category"}
+        shared = {"type": "category", "showgrid": False, "automargin": True}
+        figure["layout"] |= {
+            "height": 400,
+            "yaxis": {**shared, "title": {"text": "true"}, "autorange": "reversed"},
+            "xaxis": {**shared, "title": {"text": "predicted"}},
+        }
         return figure
 
     def _reliability(self) -> Figure:
@@ -180,4 +183,5 @@ def _figure(title: str, traces: list[Figure], x: str, *, left: int = 60) -> Figu
     drawn = {**layout(300), "title": {"text": escape(title.replace("_", " ")), "x": 0.02}}
     drawn["xaxis"] = {**drawn.get("xaxis", {}), "title": {"text": escape(x)}}
     drawn["margin"] = {**drawn.get("margin", {}), "l": left}
+    drawn["showlegend"] = len(traces) > 1
     return {"data": traces, "layout": drawn}

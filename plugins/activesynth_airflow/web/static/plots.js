@@ -12,17 +12,23 @@
     return {'font.color': text, 'xaxis.gridcolor': line, 'yaxis.gridcolor': line,
       'xaxis.zerolinecolor': line, 'yaxis.zerolinecolor': line};
   }
+  var drawn = [];
+  // All places first: a figure takes the width that its place has when it is drawn.
   document.querySelectorAll('[data-figures]').forEach(function (box) {
     (figures[box.dataset.figures] || []).forEach(function (figure) {
       var place = document.createElement('div');
       box.appendChild(place);
-      Plotly.newPlot(place, figure.data, figure.layout, {displayModeBar: false, responsive: true})
-        .then(function () { return Plotly.relayout(place, colours()); })
-        .then(function () { place.dataset.drawn = 'yes'; });
-      place.setAttribute('role', 'img');
-      place.setAttribute('aria-label', (figure.layout.title || {}).text || box.dataset.figures);
-      places.push(place);
+      drawn.push([place, figure, box.dataset.figures]);
     });
+  });
+  drawn.forEach(function (entry) {
+    var place = entry[0], figure = entry[1];
+    Plotly.newPlot(place, figure.data, figure.layout, {displayModeBar: false, responsive: true})
+      .then(function () { return Plotly.relayout(place, colours()); })
+      .then(function () { place.dataset.drawn = 'yes'; });
+    place.setAttribute('role', 'img');
+    place.setAttribute('aria-label', (figure.layout.title || {}).text || entry[2]);
+    places.push(place);
   });
   document.addEventListener('theme', function () {
     places.forEach(function (place) { Plotly.relayout(place, colours()); });
