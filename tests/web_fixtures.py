@@ -104,7 +104,12 @@ def site_of(folder: Path) -> Iterator[Site]:
     write_campaign(
         folder / "campaigns",
         "asked",
-        **{**small, "selection": {"labels": 60, "review": 60}, "annotation": asked},
+        **{
+            **small,
+            "splits": {**small["splits"], "train": 0.2, "pool": 0.2},
+            "selection": {"labels": 110, "review": 20},
+            "annotation": asked,
+        },
     )
     try:
         with running_airflow(folder) as running:

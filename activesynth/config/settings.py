@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     Airflow that runs already, for commands that would start the embedded one. ``events_url`` is
     ``file:///folder`` or the address that takes OpenLineage events; unset, they become files under
     ``home``. ``gpu_executor`` names the executor of tasks in the queue ``gpu`` where Airflow has
-    more than one.
+    more than one. ``users`` names who may log in to the embedded Airflow beside its administrator.
 
     Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
     (``activesynth_database_url``) gives that variable's value, unless the environment does.
@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     airflow_url: str | None = None
     airflow_user: str = "admin"
     airflow_password: SecretStr | None = None
+    users: str = ""
     events_url: str | None = None
     events_api_key: SecretStr | None = None
     events_namespace: Annotated[str, Field(min_length=1)] = "activesynth"

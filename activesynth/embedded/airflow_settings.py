@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import activesynth
+from activesynth.config.settings import Settings
 from activesynth.embedded.loopback import HOST
 from activesynth.embedded.postgres import RunningPostgres
 from activesynth.embedded.preload import LOCAL_SETTINGS
@@ -104,7 +105,7 @@ def people() -> dict[str, str]:
         ConfigurationError: Naming what cannot be read as ``name:role``.
     """
     found = {ADMINISTRATOR: "admin"}
-    for pair in filter(None, map(str.strip, os.environ.get(USERS, "").split(","))):
+    for pair in filter(None, map(str.strip, Settings.read().users.split(","))):
         name, _, role = pair.partition(":")
         if not _NAME.fullmatch(name) or role not in ROLES or name == ADMINISTRATOR:
             raise ConfigurationError(

@@ -151,7 +151,9 @@ def test_a_part_is_given_the_secrets_it_needs_and_no_other() -> None:
             "s3_admin_secret_key",
             "s3_collector_secret_key",
         }, name
-    for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
+    ours = {secret for secret in secrets_of("api-server") if secret.startswith(("s3_", "active"))}
+    assert ours == {"activesynth_database_url", "s3_web_access_key", "s3_web_secret_key"}
+    for name in ("scheduler", "dag-processor", "triggerer"):
         assert not [
             secret for secret in secrets_of(name) if secret.startswith(("s3_", "activesynth"))
         ]

@@ -374,6 +374,17 @@ def test_a_stale_answer_is_refused_and_told_and_goes_to_no_other_sample(
         assert sample[:12] in page.locator("#trouble").inner_text()
 
 
+def following(page: Page, item: str) -> str:
+    """Return what is shown after ``item``, or an empty text where nothing more is open."""
+    until(page, "other => document.getElementById('desk').dataset.item !== other", item)
+    for _ in range(100):
+        found = page.locator("#desk").get_attribute("data-item")
+        if found:
+            return found
+        page.wait_for_timeout(30)
+    return ""
+
+
 def test_a_hundred_answers_by_keyboard_continue_the_run(
     site: Site, browser: Browser, screenshots: Path
 ) -> None:
@@ -381,38 +392,34 @@ def test_a_hundred_answers_by_keyboard_continue_the_run(
         page = context.new_page()
         complaints = watched(page)
         page.goto(f"{site.url}{PREFIX}/campaigns/asked/annotate", wait_until="networkidle")
-        last = shown(page)
-        given: dict[str, str] = {}
-        keys = ["5", "a", "r", "s", "6"]
-        while last:
-            key = keys[len(given) % len(keys)]
-            given[last] = key
+        item, given, undone = shown(page), dict[str, str](), ""
+        while item:
+            key = "5rs6"[len(given) % 4]
             page.keyboard.press(key)
-            if key == "a" and page.locator("#desk").get_attribute("data-item") == last:
-                given[last] = "7"  # nothing is proposed for it
-                page.keyboard.press("7")
-            if len(given) == 20:
+            given[item] = key
+            if len(given) == 20 and not undone:
                 saved(page)
+                undone = item
                 page.keyboard.press("u")
+                until(page, "it => document.getElementById('desk').dataset.item === it", item)
                 page.screenshot(path=screenshots / "annotate_running.png")
-                given.pop(last)
-                saved(page)
-            until(
-                page,
-                "other => document.getElementById('desk').dataset.item !== other",
-                last if len(given) % 20 else "",
-            )
-            page.wait_for_timeout(10)
-            following = page.locator("#desk").get_attribute("data-item") or ""
-            if not following:
-                page.wait_for_timeout(1500)
-                following = page.locator("#desk").get_attribute("data-item") or ""
-            last = following
+                del given[item]
+                continue
+            item = following(page, item)
         saved(page)
-        _, distinct = site.running.rows(ANSWERS)[0]
-        left = "select state from activesynth.iterations where campaign = 'asked' and number = 0"
-        site.running.wait_until(lambda: site.running.rows(left) == [("committed",)], 400)
+        rows = site.running.rows(
+            "select q.id, a.action, a.label from activesynth.annotation_items q "
+            "join activesynth.annotations a on a.item = q.id where a.annotator = 'ulla' "
+            "and a.action <> 'undo' and not exists (select 1 from activesynth.annotations u "
+            "where u.item = a.item and u.undoes = a.item_version) and q.campaign = 'asked'"
+        )
+        state = "select state from activesynth.iterations where campaign = 'asked' and number = 0"
+        site.running.wait_until(lambda: site.running.rows(state) == [("committed",)], 400)
 
-        assert len(given) >= 50
-        assert distinct >= len(given)
+        meant = {"5": ("relabel", 5), "6": ("relabel", 6), "r": ("reject", None)}
+        meant["s"] = ("skip", None)
+        kept = {name: (action, label) for name, action, label in rows}
+        assert len(given) >= 100
+        assert {name: kept[name] for name in given} == {n: meant[k] for n, k in given.items()}
+        assert undone in given
         assert complaints == []

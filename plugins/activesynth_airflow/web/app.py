@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data:; connect-src 'self'; font-src 'none'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'self'"
+        "img-src 'self' data:; connect-src 'self'; font-src 'none'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
