@@ -7,6 +7,7 @@ and a test walks over all routes and fails on one that does not.
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import (
@@ -14,6 +15,7 @@ from airflow.api_fastapi.core_api.security import (
     requires_access_dag,
     requires_access_pool,
 )
+from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 
 DAG = "active_synthesis"
@@ -39,7 +41,9 @@ def _from_our_pages(request: Request) -> None:
     if sent.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise HTTPException(403, "writes come from pages of this server; open it and try again.")
     origin = sent.get("origin")
-    if origin is not None and origin.partition("://")[2] != sent.get("host"):
+    # Behind a proxy the browser's origin is the address that Airflow is told to have.
+    known = (sent.get("host"), urlsplit(conf.get("api", "base_url", fallback="")).netloc)
+    if origin is not None and origin.partition("://")[2] not in filter(None, known):
         raise HTTPException(403, "writes come from pages of this server; open it and try again.")
     if HEADER not in sent:
         raise HTTPException(403, f"a write needs the header {HEADER}: 1.")

@@ -19,6 +19,7 @@ from activesynth.errors import ConfigurationError
 
 KEPT_SHARDS = 4
 """Shards are 64 MB at most."""
+KEPT_MANIFESTS = 8
 
 
 class Door:
@@ -30,6 +31,7 @@ class Door:
         self._stack = ExitStack()
         self._platform: Platform | None = None
         self._shards: OrderedDict[str, SampleSet] = OrderedDict()
+        self._manifests: OrderedDict[str, DatasetManifest] = OrderedDict()
         atexit.register(self.close)
 
     @property
@@ -53,7 +55,15 @@ class Door:
                 reason="no_data",
                 field="campaign",
             )
-        return DatasetManifest.decode(self.platform.objects.get(head))
+        with self._lock:
+            known = self._manifests.get(head)
+        if known is None:
+            known = DatasetManifest.decode(self.platform.objects.get(head))
+            with self._lock:
+                self._manifests[head] = known
+                while len(self._manifests) > KEPT_MANIFESTS:
+                    self._manifests.popitem(last=False)
+        return known
 
     def modality(self, manifest: DatasetManifest) -> Modality:
         """Return what draws the rows of a dataset."""
@@ -81,6 +91,7 @@ class Door:
         """Let go of everything."""
         with self._lock:
             self._shards.clear()
+            self._manifests.clear()
             self._platform = None
             self._stack.close()
 
