@@ -101,7 +101,7 @@ class RowReader:
     def models_of(self, campaign: str, version: str) -> list[Row]:
         return []
 
-    def sample_answers(self, sample: str) -> list[Row]:
+    def sample_answers(self, campaign: str, sample: str) -> list[Row]:
         return []
 
     def recalls(self, campaign: str) -> list[RecallRecord]:

@@ -51,5 +51,5 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     def models_of(self, campaign: str, version: str) -> list[dict[str, Any]]:
         """Return the models that were trained on a version or candidate manifest."""
 
-    def sample_answers(self, sample: str) -> list[dict[str, Any]]:
-        """Return every answer about a sample, oldest first."""
+    def sample_answers(self, campaign: str, sample: str) -> list[dict[str, Any]]:
+        """Return every answer about a sample in committed iterations, oldest first."""

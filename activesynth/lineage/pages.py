@@ -87,7 +87,9 @@ ANSWERS_ABOUT = """
            g.item_version, g.undoes, g.answered_at
     FROM activesynth.annotation_items q
     JOIN activesynth.annotations g ON g.item = q.id
-    WHERE q.sample = :sample
+    JOIN activesynth.iterations i
+      ON i.campaign = q.campaign AND i.number = q.iteration AND i.state = 'committed'
+    WHERE q.campaign = :campaign AND q.sample = :sample
     ORDER BY g.answered_at, g.item, g.item_version LIMIT 200
 """
 NEWEST_VERSIONS = 200
@@ -151,9 +153,9 @@ class PageRows:
         """Return the models that were trained on a version or candidate manifest."""
         return self._some(MODELS_OF, campaign=campaign, version=version)
 
-    def sample_answers(self, sample: str) -> list[dict[str, Any]]:
-        """Return every answer about a sample, oldest first."""
-        return self._some(ANSWERS_ABOUT, sample=sample)
+    def sample_answers(self, campaign: str, sample: str) -> list[dict[str, Any]]:
+        """Return every answer about a sample in committed iterations, oldest first."""
+        return self._some(ANSWERS_ABOUT, campaign=campaign, sample=sample)
 
     def _some(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         with self._database.reading() as connection:

@@ -118,8 +118,9 @@ def sample(door: Door, name: str, sample: str) -> Facts:
     """
     reader = door.platform.reader
     rows = [row for row in reader.sample(sample) if row["campaign"] == name]
-    answers = [row for row in reader.sample_answers(sample) if row["campaign"] == name]
-    if not rows and not answers:
+    answers = reader.sample_answers(name, sample)
+    # What people are asked about now is shown without anything that others said of it.
+    if not rows and not answers and reader.sample_place(name, sample) is None:
         raise ConfigurationError(
             f"campaign {name!r} has no sample {sample!r} on record; samples are recorded when "
             "they are made, bought or asked about.",
