@@ -1,4 +1,7 @@
-"""The queries behind pages: each finds its rows by an index, and returns no more than a page."""
+"""The queries behind pages: each finds its rows by an index, and returns no more than a page.
+
+Rows of judge, gate and test are shown to nobody: a person who looks at them steers by them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ VERDICTS = """
     ORDER BY iteration, weakness, verdict, verdict_reason
 """
 SAMPLE_PLACE = """
-    SELECT shard, "row" FROM activesynth.samples WHERE campaign = :campaign AND id = :sample
+    SELECT s.shard, s."row" FROM activesynth.samples s
+    WHERE s.campaign = :campaign AND s.id = :sample AND NOT EXISTS (
+        SELECT 1 FROM activesynth.dataset_members m
+        WHERE m.campaign = s.campaign AND m.sample = s.id AND m.split IN ('judge', 'gate', 'test'))
     UNION ALL
     SELECT q.shard, q."row" FROM activesynth.annotation_items q
     WHERE q.campaign = :campaign AND q.sample = :sample AND q.iteration IN (
@@ -75,6 +81,7 @@ MEMBERS = """
     FROM activesynth.dataset_members m
     JOIN activesynth.samples s ON s.campaign = m.campaign AND s.id = m.sample
     WHERE m.campaign = :campaign AND m.manifest = :version AND m.sample > :after
+      AND m.split NOT IN ('judge', 'gate', 'test')
     ORDER BY m.sample LIMIT :limit
 """
 MODELS_OF = """

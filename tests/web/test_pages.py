@@ -202,6 +202,70 @@ def test_every_answer_forbids_scripts_from_elsewhere_and_guessing_of_types(site:
         assert headers["x-content-type-options"] == "nosniff"
 
 
+ANSWERS_PATH = "/api/v1/campaigns/asked/queue/answers"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({"label": 10}, 422, "annotation_label"),
+        ({"label": None}, 422, "annotation_label"),
+        ({"action": "skip"}, 422, "annotation_label"),
+        ({"label": -1}, 422, "request"),
+        ({"label": "3"}, 422, "request"),
+        ({"item": "pages:0:nothing"}, 404, "unknown_item"),
+        ({"item": "asked\u0000"}, 422, "request"),
+        ({"annotator": "somebody else"}, 422, "request"),
+    ],
+)
+def test_an_answer_that_means_nothing_is_refused_with_reason_and_field(
+    site: Site, changes: dict[str, object], status: int, reason: str
+) -> None:
+    item, sample, version = site.running.rows(
+        "select id, sample, version from activesynth.annotation_items where campaign = 'asked' "
+        "and state = 'open' order by position desc limit 1"
+    )[0]
+    given = {"item": item, "sample": sample, "version": version, "action": "relabel", "label": 3}
+    answer = site.write(ANSWERS_PATH, {**given, **changes})
+
+    assert (answer.status, answer.json["error"]["reason"]) == (status, reason)
+    assert answer.json["error"]["message"]
+    kept = "select count(*) from activesynth.annotations where item = %s"
+    assert site.running.rows(kept, item) == [(0,)]
+
+
+def test_what_another_person_opened_is_saved_under_nobody_elses_name(site: Site) -> None:
+    opened_by = {"X-Activesynth-Annotator": "udo"}
+
+    assert (
+        site.write("/api/v1/campaigns/asked/queue/release", {}, "ulla", **opened_by).status == 403
+    )
+    assert site.write("/api/v1/campaigns/asked/queue/release", {}, "udo", **opened_by).status == 200
+
+
+def test_addresses_and_bodies_that_no_page_sends_are_refused_unread(site: Site) -> None:
+    assert site.page("/campaigns/a%00b").status == 400
+    assert site.page("/api/v1/campaigns/pages/reach?annotator=a%00b").status == 400
+    assert site.write(ANSWERS_PATH, {"item": "x" * 70_000}).status == 413
+
+
+@pytest.mark.parametrize("split", ["judge", "gate", "test"])
+def test_rows_of_guarded_splits_are_shown_to_nobody(site: Site, split: str) -> None:
+    ((sample, head),) = site.running.rows(
+        "select m.sample, m.manifest from activesynth.dataset_members m "
+        "where m.campaign = 'pages' and m.split = %s limit 1",
+        split,
+    ) or [("none", "none")]
+    for path in (f"/campaigns/pages/samples/{sample}", f"/campaigns/pages/pictures/{sample}"):
+        assert site.page(path, "admin").status == 404
+    members = site.page(f"/api/v1/campaigns/pages/versions/{head}/members?limit=200", "admin")
+    assert split not in {row["split"] for row in members.json["items"]}
+
+
+def test_a_run_of_another_dag_shows_no_iteration(site: Site) -> None:
+    assert site.page("/runs/dataset_refresh/pages__it0").status == 404
+
+
 @pytest.mark.parametrize("name", ["..%2fapp.py", "app.py", "%2fetc%2fpasswd", "nothing.js"])
 def test_no_file_is_served_but_ours(site: Site, name: str) -> None:
     assert site.page(f"/static/{name}").status == 404
@@ -314,7 +378,7 @@ def test_answers_given_without_a_connection_are_kept_and_saved_later(
         second = shown(page, first)
         page.keyboard.press("2")
         shown(page, second)
-        until(page, "document.getElementById('trouble').textContent.length > 0")
+        until(page, "document.getElementById('waiting').textContent.length > 0")
         cut_off = site.running.rows(ANSWERS)[0][0]
         context.set_offline(False)
         saved(page)
@@ -363,10 +427,9 @@ def test_a_stale_answer_is_refused_and_told_and_goes_to_no_other_sample(
             "select version, sample from activesynth.annotation_items where id = %s", item
         )[0]
         other = {"item": item, "sample": sample, "version": version, "action": "relabel"}
-        path = "/api/v1/campaigns/asked/queue/answers"
-        assert site.write(path, {**other, "label": 9}, "ulla").status == 200
+        assert site.write(ANSWERS_PATH, {**other, "label": 9}, "ulla").status == 200
         page.keyboard.press("4")
-        until(page, "document.getElementById('trouble').dataset.kind === 'conflict'")
+        until(page, "document.getElementById('trouble').textContent.length > 0")
         saved(page)
 
         found = site.running.rows("select label from activesynth.annotations where item = %s", item)

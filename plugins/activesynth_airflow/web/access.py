@@ -7,7 +7,7 @@ and a test walks over all routes and fails on one that does not.
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import (
@@ -22,6 +22,9 @@ DAG = "active_synthesis"
 """Whoever may see, edit or start runs of this DAG may see, annotate or act on its campaigns."""
 HEADER = "X-Activesynth"
 """A header that no form and no other site can set; a page of ours sends it with every write."""
+
+ANNOTATOR_HEADER = "X-Activesynth-Annotator"
+"""Who a page was opened by, percent-encoded; answers kept in a browser are that person's."""
 
 READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN, DAG))
 """Viewers and above."""
@@ -59,8 +62,19 @@ OPERATING: list[Any] = [READ, ANNOTATE, _START, _OPERATE, Depends(_from_our_page
 """What starts, declares and recalls: who may also edit pools, as operators may."""
 
 
-def _name(user: Annotated[Any, Depends(get_user)]) -> str:
-    return str(user.get_name())
+def _name(request: Request, user: Annotated[Any, Depends(get_user)]) -> str:
+    """Return who asks; refuse what a page sends that somebody else had opened.
+
+    Raises:
+        HTTPException: 403 where another person logged in since, in the same browser.
+    """
+    name = str(user.get_name())
+    opened_by = request.headers.get(ANNOTATOR_HEADER)
+    if opened_by is not None and unquote(opened_by) != name:
+        raise HTTPException(
+            403, f"this page was opened by another person than {name}, who is logged in now."
+        )
+    return name
 
 
 Annotator = Annotated[str, Depends(_name)]

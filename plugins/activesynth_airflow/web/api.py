@@ -15,11 +15,15 @@ from activesynth_airflow.web.door import Doors
 router = APIRouter(prefix="/api/v1", dependencies=READING)
 
 LIMIT = 200
-Name = Annotated[str, Path(max_length=200)]
+PRINTED = r"^[^\x00-\x1f\x7f]*$"
+"""Of texts: no control characters, which Postgres cannot keep or nobody can see."""
+Name = Annotated[str, Path(max_length=200, pattern=PRINTED)]
 Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=LIMIT)]
-After = Annotated[str, Query(max_length=200, description="The last key of the page before.")]
-Text = Annotated[str | None, Query(max_length=200)]
+After = Annotated[
+    str, Query(max_length=200, pattern=PRINTED, description="The last key of the page before.")
+]
+Text = Annotated[str | None, Query(max_length=200, pattern=PRINTED)]
 
 
 class Problem(BaseModel):

@@ -7,18 +7,22 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from activesynth.bootstrap import open_platform
 from activesynth.errors import ConfigurationError
 from activesynth.operations import declare as operation
 from activesynth.operations.reach import reached
 from activesynth.operations.recall import parse_selection, recall
 from activesynth_airflow.web.access import OPERATING, READING, Annotator
-from activesynth_airflow.web.api import FAILURES, Name
+from activesynth_airflow.web.api import FAILURES, PRINTED, Name
 from activesynth_airflow.web.door import Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}")
 
-Reason = Annotated[str, Field(min_length=1, max_length=500, description="Kept on record.")]
-Key = Annotated[str | None, Query(max_length=300)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=PRINTED, description="Kept on record.")
+]
+Key = Annotated[str | None, Query(max_length=300, pattern=PRINTED)]
+Given = Annotated[str, Field(min_length=1, max_length=300, pattern=PRINTED)]
 
 
 class _Strict(BaseModel):
@@ -28,9 +32,9 @@ class _Strict(BaseModel):
 class Declared(_Strict):
     """One weakness, named in one way; ``severity`` goes with a corruption."""
 
-    label: Annotated[str | None, Field(max_length=200)] = None
+    label: Given | None = None
     cluster: Annotated[int | None, Field(ge=0, le=100_000)] = None
-    corruption: Annotated[str | None, Field(max_length=100)] = None
+    corruption: Given | None = None
     severity: Annotated[float, Field(gt=0, le=1)] = 1.0
     reason: Reason
 
@@ -38,7 +42,7 @@ class Declared(_Strict):
 class Withdrawn(_Strict):
     """A declared weakness, as the list of declarations names it."""
 
-    target: Annotated[str, Field(min_length=1, max_length=300)]
+    target: Given
     reason: Reason
 
 
@@ -53,10 +57,10 @@ class Batch(_Strict):
     """A batch, named in one way, why it is taken back, and whether to do it now."""
 
     iteration: Annotated[int | None, Field(ge=0, le=2**31 - 1)] = None
-    generator: Annotated[str | None, Field(max_length=200)] = None
-    weakness: Annotated[str | None, Field(max_length=300)] = None
-    annotator: Annotated[str | None, Field(max_length=200)] = None
-    samples: Annotated[list[str], Field(max_length=1000)] = []
+    generator: Given | None = None
+    weakness: Given | None = None
+    annotator: Given | None = None
+    samples: Annotated[list[Given], Field(max_length=1000)] = []
     reason: Reason
     do: bool = False
 
@@ -118,7 +122,11 @@ def take_back(campaign: Name, batch: Batch, who: Annotator, doors: Doors) -> dic
     doors.platform.lineage.campaign(campaign)
     named = batch.model_dump(exclude={"reason", "do"})
     selection = parse_selection({"campaign": campaign, **named})
-    done = recall(selection, batch.reason, doors.platform, recalled_by=who, is_doing=batch.do)
+    if not batch.do:
+        return recall(selection, batch.reason, doors.platform, recalled_by=who).document()
+    # Of its own: what it leases while it writes is let go of however it ends.
+    with open_platform() as platform:
+        done = recall(selection, batch.reason, platform, recalled_by=who, is_doing=True)
     return done.document()
 
 

@@ -12,15 +12,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from activesynth.domain.records import Annotation, QueueItem
+from activesynth.errors import ConfigurationError, InputError
 from activesynth_airflow.web.access import ANNOTATING, Annotator
-from activesynth_airflow.web.api import FAILURES, Name
+from activesynth_airflow.web.api import FAILURES, PRINTED, Name
 from activesynth_airflow.web.door import Door, Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}/queue", dependencies=ANNOTATING)
 
 AHEAD = 24
 """Items that are claimed and loaded at once: a grid, or what is preloaded."""
-Id = Annotated[str, Field(min_length=1, max_length=300)]
+Id = Annotated[str, Field(min_length=1, max_length=300, pattern=PRINTED)]
 Label = Annotated[int, Field(ge=0, le=100_000)]
 
 
@@ -108,7 +109,8 @@ def following(campaign: Name, wanted: Wanted, annotator: Annotator, doors: Doors
 def answer(campaign: Name, given: Answer, annotator: Annotator, doors: Doors) -> Saved:
     """Keep an answer; the same one again counts once, and a stale one is refused (409)."""
     platform = doors.platform
-    platform.lineage.campaign(campaign)
+    _check(given, len(doors.manifest(campaign).classes))
+    _check_item(campaign, given.item)
     if given.second:
         platform.queue.second_opinion(given.item, annotator, given.action, given.label)
     else:
@@ -130,6 +132,7 @@ def undo(campaign: Name, undone: Undo, annotator: Annotator, doors: Doors) -> Sa
     """Take back this person's latest answer about an item."""
     platform = doors.platform
     platform.lineage.campaign(campaign)
+    _check_item(campaign, undone.item)
     if undone.second:
         platform.queue.undo_second(undone.item, annotator)
     else:
@@ -143,6 +146,36 @@ def release(campaign: Name, annotator: Annotator, doors: Doors) -> Progress:
     doors.platform.lineage.campaign(campaign)
     doors.platform.queue.release(annotator)
     return _far(doors, campaign, annotator)
+
+
+def _check(given: Answer, classes: int) -> None:
+    """Refuse a label that the campaign has no class for, or one where none belongs.
+
+    Raises:
+        InputError: Naming the limit.
+    """
+    if (given.label is not None) != (given.action in ("accept", "relabel")):
+        raise InputError(
+            f"action {given.action!r} with label {given.label}: accept and relabel name a class, "
+            "reject and skip do not.",
+            reason="annotation_label",
+            field="label",
+        )
+    if given.label is not None and given.label >= classes:
+        raise InputError(
+            f"label {given.label} is no class; there are 0 to {classes - 1}.",
+            reason="annotation_label",
+            field="label",
+        )
+
+
+def _check_item(campaign: str, item: str) -> None:
+    if not item.startswith(f"{campaign}:"):
+        raise ConfigurationError(
+            f"campaign {campaign!r} has no annotation item {item!r}; load the queue again.",
+            reason="unknown_item",
+            field="item",
+        )
 
 
 def _shown(item: QueueItem) -> Question:

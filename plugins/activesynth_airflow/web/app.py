@@ -46,6 +46,7 @@ STATUS: tuple[tuple[type[ActiveSynthError], int], ...] = (
     (TransientError, 503),
 )
 """By who has to act; what nobody outside can mend is 500."""
+MAX_BODY = 65_536
 _UNKNOWN = ("unknown_campaign", "unknown_sample", "unknown_iteration", "unknown_item", "no_data")
 
 
@@ -76,7 +77,7 @@ async def _with_headers(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     try:
-        response = await call_next(request)
+        response = _refused(request) or await call_next(request)
     except Exception:
         # The text of an unforeseen error may hold anything, so it goes into the log alone.
         logger.exception("activesynth's pages failed")
@@ -84,6 +85,22 @@ async def _with_headers(
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _refused(request: Request) -> Response | None:
+    """Refuse what no page of ours sends, before any of its body is read."""
+    raw = bytes(request.scope.get("raw_path") or b"") + request.scope.get("query_string", b"")
+    if b"%00" in raw:
+        return error_response(request, 400, "request", "addresses have no zero bytes.")
+    if request.method in ("GET", "HEAD"):
+        return None
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        return error_response(request, 411, "request", "a write says its Content-Length.")
+    if int(length) > MAX_BODY:
+        told = f"the body has {length} bytes, the limit is {MAX_BODY}; send less at a time."
+        return error_response(request, 413, "request", told)
+    return None
 
 
 def status_of(error: ActiveSynthError) -> int:

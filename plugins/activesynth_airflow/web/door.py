@@ -27,7 +27,7 @@ class Door:
 
     def __init__(self) -> None:
         """Open nothing yet."""
-        self._lock = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._stack = ExitStack()
         self._platform: Platform | None = None
         self._shards: OrderedDict[str, SampleSet] = OrderedDict()
@@ -76,16 +76,17 @@ class Door:
         Raises:
             MissingArtifactError: If it is not there, as after an erasure.
         """
-        with self._lock:
+        platform = self.platform
+        # One at a time: a page asks for dozens of pictures of one shard at once.
+        with self._reading:
             if digest in self._shards:
                 self._shards.move_to_end(digest)
                 return self._shards[digest]
-        rows = SampleSet.decode(self.platform.objects.get(digest))
-        with self._lock:
+            rows = SampleSet.decode(platform.objects.get(digest))
             self._shards[digest] = rows
             while len(self._shards) > KEPT_SHARDS:
                 self._shards.popitem(last=False)
-        return rows
+            return rows
 
     def close(self) -> None:
         """Let go of everything."""

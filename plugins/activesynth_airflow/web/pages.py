@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from activesynth_airflow.web import views
-from activesynth_airflow.web.access import ANNOTATE, READING, Annotator
+from activesynth_airflow.web.access import ANNOTATE, DAG, READING, Annotator
 from activesynth_airflow.web.door import Doors
 from activesynth_airflow.web.rendering import page
 
@@ -42,7 +42,7 @@ def sample(request: Request, campaign: str, sample: str, doors: Doors) -> Respon
 @router.get("/runs/{dag_id}/{run_id}")
 def run(request: Request, dag_id: str, run_id: str, doors: Doors) -> Response:
     """Show the iteration of a DAG run: what Airflow shows as a tab of the run."""
-    found: dict[str, Any] | None = doors.platform.reader.run(run_id)
+    found: dict[str, Any] | None = doors.platform.reader.run(run_id) if dag_id == DAG else None
     if found is None:
         return page(
             request,

@@ -120,10 +120,10 @@ def sample(door: Door, name: str, sample: str) -> Facts:
     rows = [row for row in reader.sample(sample) if row["campaign"] == name]
     answers = reader.sample_answers(name, sample)
     # What people are asked about now is shown without anything that others said of it.
-    if not rows and not answers and reader.sample_place(name, sample) is None:
+    if reader.sample_place(name, sample) is None:
         raise ConfigurationError(
-            f"campaign {name!r} has no sample {sample!r} on record; samples are recorded when "
-            "they are made, bought or asked about.",
+            f"campaign {name!r} has no sample {sample!r} on record that may be looked at; those "
+            "of judge, gate and test are shown to nobody.",
             reason="unknown_sample",
             field="sample",
         )

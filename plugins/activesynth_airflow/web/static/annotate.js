@@ -6,17 +6,34 @@
   var base = desk.dataset.base, campaign = desk.dataset.campaign;
   var classes = JSON.parse(desk.dataset.classes);
   var api = base + '/api/v1/campaigns/' + encodeURIComponent(campaign) + '/queue/';
-  var place = 'activesynth.outbox.' + campaign + '.' + desk.dataset.annotator;
-  var AHEAD = 8, GRID = 24, WAIT = 2000;
+  var place = 'activesynth.outbox.' + campaign + '.' + desk.dataset.annotator + '.';
+  var AHEAD = 8, GRID = 24, WAIT = 2000, LOOK = 4000;
   function get(id) { return document.getElementById(id); }
-  var items = [], at = 0, typed = '', busy = false, timer = null, fetching = false, isOver = false;
-  var outbox = read(), given = [], mode = 'one', cursor = 0;
+  var items = [], at = 0, typed = '', busy = false, timer = null, fetching = false, again = null;
+  var outbox = read(), given = [], mode = 'one', marked = {}, count = 0, epoch = 0;
 
+  // An entry has a key of its own: two tabs of one person do not overwrite each other's.
   function read() {
-    try { return JSON.parse(localStorage.getItem(place) || '[]'); } catch (error) { return []; }
+    var found = [];
+    try {
+      for (var n = 0; n < localStorage.length; n += 1) {
+        var key = localStorage.key(n);
+        if (key.indexOf(place) === 0) { found.push(JSON.parse(localStorage.getItem(key))); }
+      }
+    } catch (error) { /* memory keeps them */ }
+    return found.sort(function (one, other) { return one.key < other.key ? -1 : 1; });
   }
-  function keep() {
-    try { localStorage.setItem(place, JSON.stringify(outbox)); } catch (error) { /* memory keeps it */ }
+  function keep(entry) {
+    try { localStorage.setItem(entry.key, JSON.stringify(entry)); entry.kept = true; } catch (error) { entry.kept = false; }
+  }
+  function drop(entry) {
+    try { localStorage.removeItem(entry.key); } catch (error) { /* it was never there */ }
+  }
+  function isSent(entry) {  // by another tab
+    try { return entry.kept && localStorage.getItem(entry.key) === null; } catch (error) { return false; }
+  }
+  function alone(work) {
+    return navigator.locks ? navigator.locks.request(place, work) : work();
   }
   function isSecond() { return get('second').checked; }
   function picture(item) {
@@ -25,7 +42,8 @@
   function name(label) { return label === null || label === undefined ? 'none' : String(classes[label] || label); }
   function post(path, body) {
     return fetch(api + path, {method: 'POST', credentials: 'same-origin', body: JSON.stringify(body),
-      headers: {'Content-Type': 'application/json', 'X-Activesynth': '1'}})
+      headers: {'Content-Type': 'application/json', 'X-Activesynth': '1',
+        'X-Activesynth-Annotator': encodeURIComponent(desk.dataset.annotator)}})
       .then(function (answer) {
         return answer.json().catch(function () { return {error: {message: 'the server answered ' + answer.status}}; })
           .then(function (found) {
@@ -39,40 +57,46 @@
 
   // The outbox: in order, one at a time. What the server refuses is shown and never sent elsewhere.
   function enqueue(kind, body, item) {
-    outbox.push({kind: kind, body: body, item: item});
-    keep();
+    count += 1;
+    var entry = {kind: kind, body: body, item: item,
+      key: place + String(Date.now()).padStart(15, '0') + '.' + String(count).padStart(6, '0') + '.' + Math.random()};
+    outbox.push(entry);
+    keep(entry);
     said();
     pump();
+  }
+  function done(entry) {
+    outbox.shift();
+    drop(entry);
+  }
+  function send(next) {
+    if (isSent(next)) { outbox.shift(); return Promise.resolve(); }
+    return post(next.kind, next.body).then(function (found) {
+      done(next);
+      far(found.progress);
+    }).catch(function (error) {
+      // No status: the connection. 5xx, 401, 403, 408, 429: kept, and offered again.
+      if (!error.status || error.status >= 500 || [401, 403, 408, 429].indexOf(error.status) >= 0) {
+        trouble('Not saved yet: ' + (error.status ? error.message : 'the server does not answer') + ' Trying again.');
+        throw error;
+      }
+      done(next);
+      conflict(next, error.message);
+    });
   }
   function pump() {
     if (busy || !outbox.length) { return; }
     busy = true;
     clearTimeout(timer);
-    var next = outbox[0];
-    post(next.kind, next.body).then(function (found) {
-      outbox.shift();
-      keep();
-      far(found.progress);
-      if (next.kind === 'undo') { load(true); }
-    }).catch(function (error) {
-      // No status: the connection. 5xx, 401, 403, 408, 429: kept, and offered again.
-      if (!error.status || error.status >= 500 || [401, 403, 408, 429].indexOf(error.status) >= 0) {
-        trouble('Not saved yet: ' + (error.status ? error.message : 'the server does not answer') + ' Trying again.');
-        timer = setTimeout(function () { pump(); }, WAIT);
-        throw error;
-      }
-      outbox.shift();
-      keep();
-      conflict(next, error.message);
-    }).then(function () {
+    alone(function () { return send(outbox[0]); }).then(function () {
       busy = false;
       said();
-      if (outbox.length) { pump(); } else { settled(); }
-    }, function () { busy = false; said(); });
-  }
-  function settled() {
-    if (get('trouble').dataset.kind === 'waiting') { get('trouble').textContent = ''; }
-    if (isOver) { load(false); }
+      if (outbox.length) { pump(); } else { trouble(''); }
+    }, function () {
+      busy = false;
+      said();
+      timer = setTimeout(pump, WAIT);
+    });
   }
   function said() {
     get('saved').textContent = outbox.length ? 'Saving: ' + outbox.length + ' to go' :
@@ -80,21 +104,17 @@
     get('saved').className = outbox.length ? 'waiting' : 'good';
     desk.dataset.unsaved = outbox.length;
   }
-  function trouble(text) {
-    get('trouble').dataset.kind = 'waiting';
-    get('trouble').textContent = text;
-  }
+  function trouble(text) { get('waiting').textContent = text; }
   function conflict(entry, message) {
     var line = document.createElement('p');
-    line.textContent = 'Not saved (' + entry.body.action + ' for sample ' + String(entry.item.sample).slice(0, 12) +
+    line.textContent = 'Not saved (' + (entry.body.action || 'undo') + ' for sample ' + String(entry.item.sample).slice(0, 12) +
       '): ' + message + ' ';
     var link = document.createElement('a');
     link.textContent = 'Look at the sample';
     link.href = base + '/campaigns/' + encodeURIComponent(campaign) + '/samples/' + encodeURIComponent(entry.item.sample);
     line.appendChild(link);
-    get('trouble').dataset.kind = 'conflict';
     get('trouble').appendChild(line);
-    given = given.filter(function (one) { return one.item.id !== entry.body.item; });
+    given = given.filter(function (one) { return one.id !== entry.body.item; });
   }
   function far(progress) {
     if (!progress) { return; }
@@ -106,28 +126,36 @@
   }
 
   function load(isNew) {
-    if (fetching) { return; }
+    if (fetching) { again = again || isNew; return; }
     fetching = true;
-    post('next', {limit: mode === 'grid' ? GRID : AHEAD, second: isSecond()}).then(function (found) {
-      far(found.progress);
-      // What is answered here and not on record yet would come back as open.
-      var mine = {};
-      outbox.forEach(function (entry) { if (entry.kind === 'answers') { mine[entry.body.item] = true; } });
-      var fresh = found.items.filter(function (item) { return !mine[item.id]; });
-      if (isNew) { items = fresh; at = 0; } else {
-        var known = {};
-        items.forEach(function (item) { known[item.id] = item.version; });
-        given.forEach(function (one) { if (!(one.item.id in known)) { known[one.item.id] = one.item.version; } });
-        fresh.forEach(function (item) { if (known[item.id] !== item.version) { items.push(item); } });
-      }
-      isOver = at >= items.length && !fresh.length;
+    again = null;
+    var second = isSecond(), mine = epoch;
+    post('next', {limit: mode === 'grid' ? GRID : AHEAD, second: second}).then(function (found) {
       fetching = false;
-      show();
+      if (mine !== epoch) { load(true); return; }  // another mode was chosen meanwhile
+      trouble(outbox.length ? get('waiting').textContent : '');
+      far(found.progress);
+      found.items.forEach(function (item) { item.second = second; });
+      // What is answered here, and not on record yet or just now, would come back as open.
+      var known = {};
+      outbox.forEach(function (entry) { known[entry.body.item] = true; });
+      given.forEach(function (item) { known[item.id] = item.version; });
+      if (isNew) { items = []; at = 0; }
+      items.forEach(function (item) { known[item.id] = item.version; });
+      found.items.forEach(function (item) {
+        if (known[item.id] !== true && known[item.id] !== item.version) { items.push(item); }
+      });
+      if (again !== null) { load(again); return; }
+      if (!isShowing()) { show(); }
     }).catch(function (error) {
       fetching = false;
       trouble('Not loaded: ' + error.message + ' Trying again.');
       setTimeout(function () { load(isNew); }, WAIT);
     });
+  }
+  // What is on the screen stays there until it is answered or left.
+  function isShowing() {
+    return mode === 'grid' ? get('tiles').querySelector('figure') !== null : Boolean(desk.dataset.item);
   }
   function preload() {
     items.slice(at + 1, at + AHEAD).forEach(function (item) { new Image().src = picture(item); });
@@ -162,21 +190,24 @@
     var item = items[at];
     if (!item) { return; }
     var chosen = action || (label === item.proposed ? 'accept' : 'relabel');
-    answer(item, chosen, action ? null : label);
     items.splice(at, 1);
+    answer(item, chosen, action ? null : label);
     if (at >= items.length && at > 0 && items.length) { at = items.length - 1; }
     if (items.length < AHEAD / 2) { load(false); }
     show();
   }
   function answer(item, action, label) {
-    given.push({item: item, second: isSecond()});
+    given.push(item);
     enqueue('answers', {item: item.id, sample: item.sample, version: item.version, action: action,
-      label: label, second: isSecond()}, item);
+      label: label, second: item.second}, item);
   }
   function undo() {
     var last = given.pop();
     if (!last) { get('question').textContent = 'There is nothing of yours to take back here.'; return; }
-    enqueue('undo', {item: last.item.id, second: last.second}, last.item);
+    enqueue('undo', {item: last.id, second: last.second}, last);
+    // An answer and taking it back are two versions; of a blind question the version is not shown.
+    items.splice(at, 0, Object.assign({}, last, {version: last.second ? 0 : last.version + 2}));
+    show();
   }
   function help() {
     get('help').hidden = !get('help').hidden;
@@ -221,7 +252,7 @@
   function tiles() {
     var box = get('tiles');
     box.replaceChildren();
-    shown().forEach(function (item, number) {
+    shown().forEach(function (item) {
       var tile = document.createElement('figure'), image = document.createElement('img');
       image.src = picture(item);
       image.alt = name(item.proposed);
@@ -230,8 +261,8 @@
       tile.setAttribute('role', 'checkbox');
       tile.setAttribute('aria-checked', 'false');
       tile.append(image, document.createElement('br'), name(item.proposed));
-      tile.addEventListener('click', function () { cursor = number; mark(tile); });
-      tile.addEventListener('focus', function () { cursor = number; });
+      tile.addEventListener('click', function () { mark(tile); });
+      if (marked[item.id]) { mark(tile); }
       box.appendChild(tile);
     });
     get('apply').disabled = !box.children.length;
@@ -241,11 +272,12 @@
   function mark(tile) {
     var isMarked = tile.classList.toggle('marked');
     tile.setAttribute('aria-checked', String(isMarked));
+    marked[tile.dataset.item] = isMarked;
   }
   function apply() {
-    var marked = {};
-    document.querySelectorAll('#tiles .marked').forEach(function (tile) { marked[tile.dataset.item] = true; });
-    var batch = shown();
+    var onScreen = {};
+    document.querySelectorAll('#tiles figure').forEach(function (tile) { onScreen[tile.dataset.item] = true; });
+    var batch = items.filter(function (item) { return onScreen[item.id]; });
     batch.forEach(function (item) {
       answer(item, marked[item.id] ? 'reject' : 'accept', marked[item.id] ? null : item.proposed);
     });
@@ -256,12 +288,13 @@
     load(false);
   }
   function pressGrid(key) {
-    var all = document.querySelectorAll('#tiles figure');
+    var all = Array.from(document.querySelectorAll('#tiles figure'));
     if (key === 'Enter') { if (all.length) { apply(); } return true; }
     if (!all.length) { return false; }
-    if (key === ' ') { mark(all[cursor]); return true; }
+    var here = all.indexOf(document.activeElement);
+    if (key === ' ') { if (here >= 0) { mark(all[here]); } return true; }
     var step = {ArrowLeft: -1, ArrowRight: 1}[key];
-    if (step) { cursor = Math.max(0, Math.min(all.length - 1, cursor + step)); all[cursor].focus(); return true; }
+    if (step) { all[Math.max(0, Math.min(all.length - 1, here + step))].focus(); return true; }
     return false;
   }
 
@@ -271,6 +304,15 @@
     get('grid').setAttribute('aria-pressed', String(mode === 'grid'));
     get('single').hidden = mode !== 'one';
     get('many').hidden = mode !== 'grid';
+    anew();
+  }
+  function anew() {  // nothing of the mode before may be answered in this one
+    epoch += 1;
+    items = [];
+    at = 0;
+    marked = {};
+    typed = '';
+    show();
     load(true);
   }
   document.addEventListener('keydown', function (event) {
@@ -286,9 +328,10 @@
   get('one').addEventListener('click', function () { choose('one'); });
   get('grid').addEventListener('click', function () { choose('grid'); });
   get('apply').addEventListener('click', apply);
-  get('second').addEventListener('change', function () { load(true); });
+  get('second').addEventListener('change', function () { get('second').blur(); anew(); });
   window.addEventListener('online', pump);
   window.addEventListener('beforeunload', function (event) { if (outbox.length) { event.preventDefault(); } });
+  setInterval(function () { if (!isShowing() && !outbox.length) { load(false); } }, LOOK);
   said();
   pump();
   load(true);
