@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from activesynth.embedded import processes
+from activesynth.errors import TransientError
 from activesynth.lineage.migrate import upgrade
 from running_airflow import (
     ARTIFACTS,
@@ -106,7 +107,15 @@ class User:
         )
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        self._running.client._ask(method, path, body)
+        """Ask again, as a person does, where Airflow's own transactions got in each other's way."""
+        for attempt in range(5):
+            try:
+                self._running.client._ask(method, path, body)
+                return
+            except TransientError:
+                if attempt == 4:
+                    raise
+                time.sleep(1)
 
 
 def visible(running: Running, campaign: str) -> tuple[int, int]:

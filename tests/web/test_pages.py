@@ -236,11 +236,10 @@ def test_an_answer_that_means_nothing_is_refused_with_reason_and_field(
 
 def test_what_another_person_opened_is_saved_under_nobody_elses_name(site: Site) -> None:
     opened_by = {"X-Activesynth-Annotator": "udo"}
+    path = "/api/v1/campaigns/asked/queue/release"
 
-    assert (
-        site.write("/api/v1/campaigns/asked/queue/release", {}, "ulla", **opened_by).status == 403
-    )
-    assert site.write("/api/v1/campaigns/asked/queue/release", {}, "udo", **opened_by).status == 200
+    assert site.write(path, {}, "ulla", **opened_by).status == 403
+    assert site.write(path, {}, "udo", **opened_by).status == 200
 
 
 def test_addresses_and_bodies_that_no_page_sends_are_refused_unread(site: Site) -> None:
