@@ -63,10 +63,15 @@ class PostgresAnnotationQueue:
         label = f"enqueue:{ref.campaign}:{ref.number}"
         with self._database.writing(label) as connection:
             resume_iteration(connection, ref, "waiting" if items else "open")
-            for position, item in enumerate(items):
+            # A run that waits offers again every few seconds, while people answer.
+            there = select(asked.c.id).where(*offered_under(ref))
+            standing = set(connection.execute(there).scalars())
+            fresh = [(n, item) for n, item in enumerate(items) if item.id not in standing]
+            for position, item in fresh:
                 offer(connection, ref, position, item)
-            restate_offered(connection, ref)
-            forget_claims(connection)
+            if fresh:
+                restate_offered(connection, ref)
+                forget_claims(connection)
 
     def pending(self, campaign: str, limit: int = 100) -> list[QueueItem]:
         """Return unanswered items of the active iteration, in queue order."""
