@@ -223,7 +223,7 @@ def refusals(scene: Scene, guarded: Guarded, echo: Echo) -> dict[str, tuple[int,
     database, show = "ACTIVESYNTH_DATABASE_URL", ("show", "campaigns")
     in_url = quote(scene.canaries["in_events_url"], safe="")
     return {
-        "a wrong password": (7, show, {database: wrong}),
+        "a wrong password": (8, show, {database: wrong}),
         "a Postgres that is away": (7, show, {database: f"postgresql://u:{password}@{away}/d"}),
         "a port that is none": (2, show, {database: f"postgresql://u:{password}@h:port/d"}),
         "no address": (2, show, {database: f"u:{password}@h"}),

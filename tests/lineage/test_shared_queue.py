@@ -131,7 +131,8 @@ def test_people_who_ask_at_the_same_moment_get_different_items(
     handed = at_once(ask, database_url, PEOPLE)
 
     assert [len(found) for found in handed] == [7] * 4
-    assert sorted(n for found in handed for n in found) == list(range(28))
+    # What one passes over because another looks at it in that moment comes later.
+    assert len({n for found in handed for n in found}) == 28
 
 
 def test_a_claim_that_came_after_the_look_is_not_taken_over(

@@ -61,8 +61,10 @@ FILL = f"""
     SELECT '{CLINIC}', 'filler', 'filler ' || n, 'synthetic', 1
     FROM generate_series(1, {FILLED}) n;
     INSERT INTO activesynth.annotation_items
-        (id, campaign, iteration, fence, position, sample, kind, shard, "row", version)
-    SELECT 'filler ' || n, '{CLINIC}', 0, 1, n, 'filler ' || n, 'review', 'filler', n, 1
+        (id, campaign, iteration, fence, position, sample, kind, shard, "row", version,
+         state, answered_by, second, awaits_second)
+    SELECT 'filler ' || n, '{CLINIC}', 0, 1, n, 'filler ' || n, 'review', 'filler', n, 1,
+           'labelled', 'zoe', false, false
     FROM generate_series(1, {FILLED}) n;
     INSERT INTO activesynth.annotations (item, item_version, sample, action, label, annotator)
     SELECT 'filler ' || n, 0, 'filler ' || n, 'accept', 0, 'zoe'
