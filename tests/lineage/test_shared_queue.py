@@ -338,7 +338,8 @@ def test_what_is_asked_at_every_key_reads_a_few_rows_by_index(
     scanned = {node["Relation Name"] for node in seen if node["Node Type"] == "Seq Scan"}
     assert scanned.isdisjoint({"annotation_items", "annotations", "second_opinions"})
     assert any("Index Scan" in node["Node Type"] for node in seen)
-    for node in seen:
+    # What a join keeps in memory and looks at again was read once, by the scan below it.
+    for node in (node for node in seen if "Scan" in node["Node Type"]):
         touched = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
         assert touched * node["Actual Loops"] <= 1000, node
 
