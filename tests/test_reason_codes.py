@@ -13,8 +13,9 @@ CODE = re.compile(r"[a-z][a-z_0-9]{2,40}")
 
 
 def sources() -> Iterator[ast.Module]:
-    for path in sorted((ROOT / "activesynth").rglob("*.py")):
-        yield ast.parse(path.read_text())
+    for folder in (ROOT / "activesynth", ROOT / "plugins"):
+        for path in sorted(folder.rglob("*.py")):
+            yield ast.parse(path.read_text())
 
 
 def codes_in(tree: ast.AST) -> Iterator[str]:
