@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,31 +30,50 @@ class Clinic:
         return traces_left(group, self.url, self.folder)
 
 
+Opener = Callable[[str, Path], AbstractContextManager[Platform]]
+
+
+def run_once(
+    server: PostgresServer, template: str, folder: Path, opener: Opener, run: Callable[..., Any]
+) -> tuple[str, Path]:
+    """Return the database's name and the folder of a campaign that ran."""
+    name = server.create_database(template)
+    with opener(server.url(name), folder) as platform:
+        run(platform)
+    return name, folder
+
+
+@contextmanager
+def copy_of(
+    ran: tuple[str, Path], server: PostgresServer, folder: Path, opener: Opener
+) -> Iterator[tuple[Platform, str, Path]]:
+    """Open a copy of a campaign's database on a copy of its folder."""
+    name, original = ran
+    copy = server.create_database(name)
+    shutil.copytree(original, folder)
+    url = server.url(copy)
+    with opener(url, folder) as platform:
+        yield platform, url, folder
+    server.drop_database(copy)
+
+
 @pytest.fixture(scope="session")
 def clinic_that_ran(
     postgres_server: PostgresServer,
     migrated_template: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, Path]:
-    name = postgres_server.create_database(migrated_template)
     folder = tmp_path_factory.mktemp("clinic")
-    with clinic_platform(postgres_server.url(name), folder) as platform:
-        run_clinic(platform)
-    return name, folder
+    return run_once(postgres_server, migrated_template, folder, clinic_platform, run_clinic)
 
 
 @pytest.fixture
 def clinic(
     postgres_server: PostgresServer, clinic_that_ran: tuple[str, Path], tmp_path: Path
 ) -> Iterator[Clinic]:
-    """Open a copy of the clinic's database on a copy of its folder."""
-    name, folder = clinic_that_ran
-    copy = postgres_server.create_database(name)
-    shutil.copytree(folder, tmp_path / "clinic")
-    url = postgres_server.url(copy)
-    with clinic_platform(url, tmp_path / "clinic") as platform:
-        yield Clinic(platform, url, tmp_path / "clinic")
-    postgres_server.drop_database(copy)
+    folder = tmp_path / "clinic"
+    with copy_of(clinic_that_ran, postgres_server, folder, clinic_platform) as copied:
+        yield Clinic(*copied)
 
 
 def cleaning(

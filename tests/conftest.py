@@ -26,6 +26,8 @@ pytest_plugins = [
     "embedded_fixtures",
     "laboratory_fixtures",
     "no_skips",
+    "queue_cases",
+    "ward_fixtures",
     "web_fixtures",
 ]
 

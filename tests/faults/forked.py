@@ -150,7 +150,11 @@ def _do(work: Callable[[], Any], result: Path) -> int:
     draft = result.with_suffix(".draft")
     document: dict[str, Any]
     try:
-        document, status = {"value": work()}, 0
+        try:
+            document, status = {"value": work()}, 0
+        finally:
+            # A signal from here on comes too late: it must not unwind what the parent was doing.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ASKING)
     except ActiveSynthError as error:
         document, status = _described(error), 1
     except BaseException as error:

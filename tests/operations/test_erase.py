@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -400,40 +399,6 @@ def test_a_patient_goes_from_backups_that_are_named_and_restores_do_not_bring_ba
             assert restored.is_whole, restored
             assert traces_left(group, url, tmp_path / name) == []
             run(parts, conf={"campaign": CLINIC, "iterations": 1})
-
-
-def test_a_refused_file_of_the_person_is_known_by_its_folder() -> None:
-    rows = SampleSet(
-        np.array(["refused:1", "refused:2"]),
-        np.zeros((2, 0), np.uint8),
-        np.full(2, -1),
-        np.array(["", ""]),
-        {"name": np.array(["x/p1/a.png", "x/p11/a.png"]), "detail": np.array(["d", "d"])},
-    )
-
-    clean = Person(Withdrawn("p1", ()), "salt").cleaned(rows)
-
-    assert clean is not None
-    assert clean.ids.tolist() == ["refused:2"]
-
-
-def test_names_that_near_duplicates_gave_to_others_are_renamed() -> None:
-    rows = SampleSet(
-        np.array(["a", "b", "c"]),
-        np.zeros((3, 2), np.float32),
-        np.zeros(3, np.int64),
-        np.array(["p1", "p1", "p2"]),
-        {"source_group": np.array(["p1", "p2", "p2"])},
-    )
-    person = Person(Withdrawn("p1", ()), "salt", ids={"a"}, groups={"p1"})
-
-    clean = person.cleaned(rows)
-
-    assert clean is not None
-    assert clean.ids.tolist() == ["b", "c"]
-    assert clean.groups[0].startswith("erased-")
-    assert clean.groups[1] == "p2"
-    assert person.cleaned(rows.take([2])) is None
 
 
 def test_a_patient_goes_from_a_bucket_by_the_keys_that_may_delete_and_by_no_other(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,26 +13,18 @@ from sqlalchemy.engine import Engine
 
 from activesynth.cli import main
 from activesynth.domain.dataset_access import load_quarantine, load_split
-from activesynth.domain.effects import EffectKind
 from activesynth.domain.platform import Platform
 from activesynth.domain.recalls import KINDS, Selection
-from activesynth.domain.records import IterationRef
-from activesynth.errors import ActiveSynthError, ConfigurationError, ConflictError
+from activesynth.errors import ActiveSynthError, ConfigurationError
 from activesynth.lineage.canonical import canonical_state
 from activesynth.lineage.migrate import downgrade
-from activesynth.operations.collect import collect
 from activesynth.operations.erase import erase
 from activesynth.operations.fsck import fsck
 from activesynth.operations.reach import reached
-from activesynth.operations.recall import Recalled, parse_selection, recall
-from activesynth.steps.begin import begin
+from activesynth.operations.recall import parse_selection, recall
 from activesynth.steps.loop import run
-from activesynth.steps.train import train
 from activesynth.steps.turn import open_turn
-from backup_cases import all_rows
-from collection_race import NO_TIME
-from erasure_cases import CLINIC, by_group, change, grow, misplaced, traces_left
-from platform_fixtures import PostgresServer
+from erasure_cases import CLINIC, by_group, change, misplaced, traces_left
 from recall_cases import (
     ADA,
     BOB,
@@ -45,10 +34,9 @@ from recall_cases import (
     labels_of,
     manifest_of,
     meant,
-    run_ward,
     synthetic_of,
-    ward_platform,
 )
+from ward_fixtures import Ward, batch, take_back
 
 FILLED = 30_000
 # Other samples, members and answers of the same campaign.
@@ -78,65 +66,6 @@ HOSTILE = (
     "\x1b[31mred\x07",
     "größer 日本 🙂 \u202eback",
 )
-
-
-@dataclass(frozen=True)
-class Ward:
-    platform: Platform
-    url: str
-    folder: Path
-
-    def state(self) -> tuple[Any, ...]:
-        rows = all_rows(self.url)
-        return rows, sorted(self.platform.objects.digests())
-
-
-@pytest.fixture(scope="session")
-def ward_that_ran(
-    postgres_server: PostgresServer,
-    migrated_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Path]:
-    name = postgres_server.create_database(migrated_template)
-    folder = tmp_path_factory.mktemp("ward")
-    with ward_platform(postgres_server.url(name), folder) as platform:
-        run_ward(platform)
-    return name, folder
-
-
-@pytest.fixture
-def ward(
-    postgres_server: PostgresServer, ward_that_ran: tuple[str, Path], tmp_path: Path
-) -> Iterator[Ward]:
-    """Open a copy of the ward's database on a copy of its folder."""
-    name, folder = ward_that_ran
-    copy = postgres_server.create_database(name)
-    shutil.copytree(folder, tmp_path / "ward")
-    url = postgres_server.url(copy)
-    with ward_platform(url, tmp_path / "ward") as platform:
-        yield Ward(platform, url, tmp_path / "ward")
-    postgres_server.drop_database(copy)
-
-
-def batch(platform: Platform, kind: str) -> Selection:
-    """Return a batch of that kind which the head version holds."""
-    rows = platform.reader.samples(CLINIC, limit=10_000)
-    head = synthetic_of(platform, head_manifest(platform))
-    own = next(row for row in rows if row["sample"] in head and row["weakness"])
-    answers = platform.reader.answers_about(Selection(campaign=CLINIC, annotator=ADA))
-    bought = next(a.sample for a in answers if a.kind == "label" and a.annotator == ADA)
-    values: dict[str, Any] = {
-        "iteration": own["iteration"],
-        "generator": own["generator"],
-        "weakness": own["weakness"],
-        "annotator": ADA,
-        "samples": (bought, *sorted(head)[:3]),
-    }
-    return Selection(campaign=CLINIC, **{kind: values[kind]})
-
-
-def take_back(platform: Platform, selection: Selection, reason: str = "it was wrong") -> Recalled:
-    return recall(selection, reason, platform, recalled_by="eve", is_doing=True)
 
 
 def test_the_ward_has_batches_of_every_kind(ward: Ward) -> None:
@@ -334,137 +263,6 @@ def test_what_was_answered_wrongly_can_be_asked_about_again(ward: Ward) -> None:
     after = platform.reader.rechecks(CLINIC)
     assert {row["annotator"] for row in before} == {ADA, BOB}
     assert {row["annotator"] for row in after} == {BOB}
-
-
-FAR = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass
-class Interrupted(BaseException):
-    """As a kill: nothing of ours catches it."""
-
-
-@dataclass
-class InterruptAt:
-    """Ends the work before or after its n-th effect."""
-
-    number: int
-    moment: str
-    seen: list[str] = field(default_factory=list)
-
-    def before(self, kind: EffectKind, key: str) -> None:
-        self.seen.append(key)
-        self._act("before")
-
-    def after(self, kind: EffectKind, key: str) -> None:
-        self._act("after")
-
-    def _act(self, moment: str) -> None:
-        if (len(self.seen), self.moment) == (self.number, moment):
-            raise Interrupted
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_an_interrupted_recall_shows_nothing_or_all_and_the_same_again_ends_as_undisturbed(
-    ward: Ward, moment: str
-) -> None:
-    selection = batch(ward.platform, "annotator")
-    undisturbed = recall(selection, "why", ward.platform, recalled_by="eve").version
-    head = ward.platform.lineage.campaign(CLINIC).head
-    before = canonical_state(ward.url, CLINIC)
-    blobs = set(ward.platform.objects.digests())
-    number, keys = 1, []
-    while True:
-        for digest in set(ward.platform.objects.digests()) - blobs:
-            ward.platform.objects.delete(digest, before=FAR)  # as if nobody had tried before
-        effects = InterruptAt(number, moment)
-        with ward_platform(ward.url, ward.folder, effects) as platform:
-            try:
-                done = take_back(platform, selection, "why")
-                break
-            except Interrupted:
-                keys.append(effects.seen[-1])
-        if keys[-1].startswith("commit_recall") and moment == "after":
-            assert platform_head(ward) == undisturbed
-            blobs = set(ward.platform.objects.digests())
-        else:
-            assert platform_head(ward) == head
-            assert canonical_state(ward.url, CLINIC) == before, keys[-1]
-        number += 1
-
-    assert len(keys) > 8
-    assert any(key.startswith("commit_recall") for key in keys)
-    assert done.is_done or ward.platform.reader.recalls(CLINIC)
-    assert platform_head(ward) == undisturbed
-    assert len(ward.platform.reader.recalls(CLINIC)) == 1
-    assert fsck(ward.platform).is_clean
-    for _ in range(2):
-        collect(ward.platform, grace=NO_TIME, is_deleting=True)
-    assert fsck(ward.platform).is_clean
-
-
-def platform_head(ward: Ward) -> str | None:
-    return ward.platform.lineage.campaign(CLINIC).head
-
-
-@dataclass
-class Meanwhile:
-    """Does something once, at the first blob that is put."""
-
-    act: Any
-    is_done: bool = False
-
-    def before(self, kind: EffectKind, key: str) -> None:
-        if not self.is_done and kind == "blob.put":
-            self.is_done = True
-            self.act()
-
-    def after(self, kind: EffectKind, key: str) -> None: ...
-
-
-def test_an_iteration_that_opens_or_a_head_that_moves_meanwhile_refuses_the_recall(
-    ward: Ward,
-) -> None:
-    selection = batch(ward.platform, "iteration")
-
-    def attempt(act: Any) -> str:
-        watch = Meanwhile(act)
-        with (
-            ward_platform(ward.url, ward.folder, watch) as platform,
-            pytest.raises(ConflictError) as caught,
-        ):
-            take_back(platform, selection)
-        assert watch.is_done
-        return caught.value.reason
-
-    assert attempt(lambda: grow(ward.platform, "2026-09-02", 570)) == "campaign_moved"
-    ahead = head_manifest(ward.platform)
-    assert attempt(lambda: begin("other", {"campaign": CLINIC}, ward.platform)) == "iteration_open"
-    with pytest.raises(ConflictError, match="wait until it is committed") as caught:
-        take_back(ward.platform, selection)
-
-    assert caught.value.reason == "iteration_open"
-    assert head_manifest(ward.platform) == ahead
-    assert ward.platform.reader.recalls(CLINIC) == []
-
-
-def test_an_iteration_that_was_given_up_starts_anew_from_the_version_without_the_batch(
-    ward: Ward,
-) -> None:
-    selection = batch(ward.platform, "iteration")
-    found = meant(ward.platform, selection)
-    opened = begin("other", {"campaign": CLINIC}, ward.platform)
-    train(opened, ward.platform)
-    ward.platform.lineage.fail_iteration(IterationRef.parse(opened), "its run is dead")
-
-    done = take_back(ward.platform, selection)
-    (iteration,) = run(ward.platform, conf={"campaign": CLINIC}, run_key="other")
-
-    turn = open_turn(iteration, ward.platform)
-    assert turn.record.parent == done.version
-    assert turn.step("train").facts["is_inherited"] is False
-    head = head_manifest(ward.platform)
-    assert not found.synthetic & synthetic_of(ward.platform, head)
 
 
 @pytest.mark.parametrize(
