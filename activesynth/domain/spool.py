@@ -24,6 +24,16 @@ def spool() -> IO[bytes]:
     return tempfile.SpooledTemporaryFile(IN_MEMORY)
 
 
+def uninterrupted(file: IO[bytes]) -> IO[bytes]:
+    """Return what is behind a spool, in memory or not: to read it runs nothing of Python's.
+
+    So no handler of a signal runs inside of a reading, whose caller in C might take what the
+    handler raises for an error of its own.
+    """
+    behind: IO[bytes] = getattr(file, "_file", file)
+    return behind
+
+
 @contextmanager
 def room_for_spools() -> Iterator[None]:
     """Say what to do where there is no room for temporary files.

@@ -12,7 +12,7 @@ from typing import IO, Any
 from sqlalchemy import Column, Connection, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from activesynth.domain.spool import room_for_spools, spool
+from activesynth.domain.spool import room_for_spools, spool, uninterrupted
 from activesynth.errors import InputError
 from activesynth.lineage.columns import SCHEMA
 from activesynth.lineage.plain import plain
@@ -87,9 +87,10 @@ def stage(connection: Connection, rows: Spooled) -> Staged:
             f"SELECT {names} FROM {SCHEMA}.{staged.table.name} WITH NO DATA"
         )
     )
-    # The driver's own stream: SQLAlchemy has no COPY.
+    # The driver's own stream: SQLAlchemy has no COPY. It makes a failed statement of whatever is
+    # raised while it reads, and a task that is told to end would seem to have lost its database.
     copy = f"COPY {staged.stage} ({names}) FROM STDIN WITH (ENCODING 'UTF8')"
-    connection.connection.cursor().copy_expert(copy, rows.lines, CHUNK)
+    connection.connection.cursor().copy_expert(copy, uninterrupted(rows.lines), CHUNK)
     _join_repeated(connection, staged)
     return staged
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import threading
 from collections.abc import Callable, Collection
 from datetime import timedelta
 
@@ -10,7 +13,10 @@ import pytest
 from sqlalchemy import Connection, QueuePool, text
 
 from activesynth.domain.effects import Unwatched
+from activesynth.domain.termination import Terminated, ending_when_asked
 from activesynth.errors import ConflictError, TransientError
+from activesynth.lineage import schema
+from activesynth.lineage.bulk import Spooled, spooled, stage
 from activesynth.lineage.engine import Database, make_engine
 from activesynth.lineage.leases import Leases
 from activesynth.lineage.lineage import Lineage
@@ -84,3 +90,34 @@ def test_leases_whose_taking_was_interrupted_are_let_go_of(
 
     assert held == ["a" * 64]
     assert lineage.store.held(timedelta(hours=1)) == []
+
+
+def end_at_a_copy(url: str) -> None:
+    """Tell this process to end as soon as some session copies."""
+    engine = make_engine(url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as other:
+        while not other.execute(text("SELECT count(*) FROM pg_stat_progress_copy")).scalar_one():
+            pass
+    engine.dispose()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def copy_at_length(database: Database, rows: Spooled) -> None:
+    with database.writing("copy") as connection:
+        stage(connection, rows)
+        signal.sigtimedwait([], 10)  # so that it ends here where it came late
+
+
+def test_who_is_told_to_end_during_a_copy_ends_and_has_not_lost_the_database(
+    lineage: Lineage, database_url: str
+) -> None:
+    database = Database(make_engine(database_url), Unwatched())
+    records = ({"campaign": "c", "sample": f"s{n}", "parent": "p"} for n in range(1_000_000))
+    with spooled(schema.sample_parents, records) as rows, ending_when_asked():
+        assert rows is not None
+        asking = threading.Thread(target=end_at_a_copy, args=(database_url,), daemon=True)
+        asking.start()
+        with pytest.raises(Terminated):
+            copy_at_length(database, rows)
+        asking.join()
+    database.close()
