@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import ObjectStore
 from activesynth.lineage.archive import PostgresArchive
 from activesynth.operations.erase_backup import clean_backup
+from copied_campaigns import copy_of, run_once
 from erasure_cases import by_group, clinic_platform, run_clinic, traces_left
 from platform_fixtures import PostgresServer
 
@@ -28,33 +28,6 @@ class Clinic:
 
     def left_of(self, group: str) -> list[str]:
         return traces_left(group, self.url, self.folder)
-
-
-Opener = Callable[[str, Path], AbstractContextManager[Platform]]
-
-
-def run_once(
-    server: PostgresServer, template: str, folder: Path, opener: Opener, run: Callable[..., Any]
-) -> tuple[str, Path]:
-    """Return the database's name and the folder of a campaign that ran."""
-    name = server.create_database(template)
-    with opener(server.url(name), folder) as platform:
-        run(platform)
-    return name, folder
-
-
-@contextmanager
-def copy_of(
-    ran: tuple[str, Path], server: PostgresServer, folder: Path, opener: Opener
-) -> Iterator[tuple[Platform, str, Path]]:
-    """Open a copy of a campaign's database on a copy of its folder."""
-    name, original = ran
-    copy = server.create_database(name)
-    shutil.copytree(original, folder)
-    url = server.url(copy)
-    with opener(url, folder) as platform:
-        yield platform, url, folder
-    server.drop_database(copy)
 
 
 @pytest.fixture(scope="session")

@@ -13,16 +13,10 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.recalls import Selection
 from activesynth.operations.recall import Recalled, recall
 from backup_cases import all_rows
-from clinic_fixtures import copy_of, run_once
+from copied_campaigns import copy_of, run_once
 from erasure_cases import CLINIC
 from platform_fixtures import PostgresServer
-from recall_cases import (
-    ADA,
-    head_manifest,
-    run_ward,
-    synthetic_of,
-    ward_platform,
-)
+from recall_cases import ADA, head_manifest, run_ward, synthetic_of, ward_platform
 
 
 @dataclass(frozen=True)
