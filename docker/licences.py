@@ -66,7 +66,7 @@ NAMES = {
     "python software foundation license": "PSF-2.0",
     "the unlicense (unlicense)": "Unlicense",
 }
-SILENT = ("", "unknown", "osi approved", "dfsg approved")
+SILENT = ("", "unknown", "osi approved", "dfsg approved", "dual license")
 VAGUE = {"LicenseRef-BSD": "BSD-", "Other/Proprietary License": NVIDIA}
 """What says nothing more beside a licence that starts so."""
 LONGEST_NAME = 100
