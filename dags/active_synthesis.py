@@ -11,7 +11,6 @@ from airflow.sdk import (
     AssetAlias,
     Context,
     Param,
-    PokeReturnValue,
     dag,
     get_current_context,
     task,
@@ -19,6 +18,7 @@ from airflow.sdk import (
 
 from activesynth.config.campaign import campaign_names
 from activesynth.config.settings import Settings
+from activesynth_airflow.questions import AskPeople, notifiers
 
 DOC = """
 ### Find where the model is weak, make data there, and prove what it bought
@@ -27,7 +27,8 @@ Each run is **one iteration of one campaign**. It trains, diagnoses, generates, 
 labels, retrains four arms side by side and promotes the new dataset version or refuses it. A
 run starts its own successor until the iterations asked for are done.
 
-Where a run waits at `annotate`, answer with `activesynth annotate <campaign> --annotator NAME`.
+Where a run waits at `annotate`, it is listed under *Required Actions*: answer under *Browse,
+Campaigns*, or with `activesynth annotate <campaign> --annotator NAME`.
 Results: `activesynth show metrics <campaign>`, or Postgres, schema `activesynth`.
 """
 NAMES = campaign_names()
@@ -186,14 +187,6 @@ def select(iteration_id: str) -> None:
         step(iteration_id, platform)
 
 
-@task.sensor(mode="reschedule", poke_interval=15, timeout=90 * 86_400.0, retries=5)
-def annotate(iteration_id: str) -> PokeReturnValue:
-    """Collect the answers; while people are missing the task holds no worker."""
-    from activesynth_airflow.doorways import are_answers_in
-
-    return PokeReturnValue(is_done=are_answers_in(iteration_id))
-
-
 @task
 def integrate(iteration_id: str) -> list[str]:
     """Write the candidate manifests; return the arms to train."""
@@ -313,7 +306,13 @@ def active_synthesis() -> None:
     shards = plan(iteration)
     generated = generate.partial(iteration_id=iteration).expand(shard=shards)
     screened, selected = screen(iteration), select(iteration)
-    answered = annotate(iteration)
+    answered: Any = AskPeople(
+        task_id="annotate",
+        iteration_id=iteration,
+        notifiers=notifiers(),
+        retries=5,
+        doc_md="Collect the answers; while people are missing the task holds no worker.",
+    )
     arms = integrate(iteration)
     retrained = retrain.partial(iteration_id=iteration).expand(arm=arms)
     evaluated, promoted, decided = evaluate(iteration), promote(iteration), decide(iteration)

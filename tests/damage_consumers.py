@@ -99,6 +99,9 @@ class SilentQueue:
     def waiting_since(self, ref: IterationRef) -> datetime | None:
         return None
 
+    def closed(self, ref: IterationRef) -> None:
+        pass
+
 
 @dataclass
 class HandedOut:

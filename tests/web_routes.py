@@ -47,12 +47,14 @@ RULES: dict[tuple[str, str], str] = {
     ("POST", f"{API}/queue/answers"): ANNOTATE,
     ("POST", f"{API}/queue/undo"): ANNOTATE,
     ("POST", f"{API}/queue/release"): ANNOTATE,
+    ("POST", f"{API}/queue/finish"): ANNOTATE,
 }
 BODIES: dict[str, Any] = {
     "next": {"limit": 1},
     "answers": {"item": "none", "sample": "none", "version": 0, "action": "skip"},
     "undo": {"item": "none"},
     "release": {},
+    "finish": {},
     "declarations": {"label": "no such class", "reason": "a test"},
     "withdrawals": {"target": "class:9999", "reason": "a test"},
     "recalls": {"weakness": "no such weakness", "reason": "a test"},

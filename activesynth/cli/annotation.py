@@ -25,8 +25,15 @@ def annotate(
         bool,
         typer.Option("--second", help="Give second opinions on what others answered, unseen."),
     ] = False,
+    finish: Annotated[
+        bool,
+        typer.Option("--finish", help="Ask nothing: let the run go on with the answers it has."),
+    ] = False,
 ) -> None:
     """Show each queued sample and take your answer; stop at any time, nothing is lost."""
+    if finish:
+        _finish(campaign, annotator)
+        return
     from activesynth.annotation.keyboard import single_keys
     from activesynth.annotation.terminal import annotate_in_terminal
     from activesynth.domain.documents import DatasetManifest
@@ -52,6 +59,14 @@ def annotate(
             is_second=second,
         )
     print(f"\n{count} answers kept.")
+
+
+def _finish(campaign: str, annotator: str) -> None:
+    from activesynth.operations.finish import finish_questions
+
+    with connected(campaign) as platform:
+        missing = finish_questions(campaign, annotator, platform)
+    print(f"the questions are closed; {missing} have no answer, and the run goes on without them.")
 
 
 def _write(text: str) -> None:

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     ``file:///folder`` or the address that takes OpenLineage events; unset, they become files under
     ``home``. ``gpu_executor`` names the executor of tasks in the queue ``gpu`` where Airflow has
     more than one. ``users`` names who may log in to the embedded Airflow beside its administrator.
+    ``notify_mail`` names addresses, with commas between them, and ``notify_slack`` the connection
+    of a webhook, that are told when an iteration waits for answers.
 
     Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
     (``activesynth_database_url``) gives that variable's value, unless the environment does.
@@ -50,6 +52,8 @@ class Settings(BaseSettings):
     airflow_user: str = "admin"
     airflow_password: SecretStr | None = None
     users: str = ""
+    notify_mail: str = ""
+    notify_slack: str = ""
     events_url: str | None = None
     events_api_key: SecretStr | None = None
     events_namespace: Annotated[str, Field(min_length=1)] = "activesynth"

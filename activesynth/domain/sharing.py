@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
-from activesynth.domain.records import QueueItem
+from activesynth.domain.records import IterationRef, QueueItem
 
 CLAIM = timedelta(minutes=10)
 """How long an item stays with whom it was handed to, counted anew each time it is asked for.
@@ -19,6 +19,8 @@ with somebody else before the others have run out of questions.
 QuestionKind = Literal["label", "review", "recheck"]
 KINDS: tuple[QuestionKind, ...] = ("label", "review", "recheck")
 """In the order in which they are queued."""
+Closing = Literal["answered", "time_over", "person"]
+"""Why an iteration takes no more answers."""
 OpinionAction = Literal["accept", "reject", "relabel", "skip"]
 
 
@@ -66,6 +68,20 @@ class SharedQueue(Protocol):
         person held and did not answer comes first, so that a reload goes on where one was. Empty
         when nothing is open or everything open is with others.
         """
+        ...
+
+    def close(self, ref: IterationRef, why: Closing, by: str | None = None) -> None:
+        """Let the iteration go on with the answers it has; closed once, it stays closed.
+
+        Another run that takes the iteration over asks again what has no answer.
+
+        Raises:
+            ConflictError: If the iteration was taken over.
+        """
+        ...
+
+    def closed(self, ref: IterationRef) -> Closing | None:
+        """Return why the iteration takes no more answers, or None while it does."""
         ...
 
     def release(self, annotator: str) -> None:

@@ -231,6 +231,7 @@ def _settings(
             "FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         },
         "SCHEDULER": {
+            "TRIGGER_TIMEOUT_CHECK_INTERVAL": "5",  # what wakes those who wait for people
             # Each look is a dozen queries: ten a second cost a fifth of a core with nothing to do.
             "SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             # What Airflow writes is always the beat before, so a beat looks up to two intervals

@@ -28,6 +28,7 @@ _TURN = """
     turn AS MATERIALIZED (
         SELECT number, fence FROM activesynth.iterations
         WHERE campaign = :campaign AND state IN ('open', 'waiting')
+          AND questions_closed IS NULL
     ),
 """
 # Newest wins: what this person said about an item and did not take back, a skip as well.

@@ -142,6 +142,7 @@ def _rejoin(connection: Connection, head: AnyRow, own: AnyRow) -> None:
 def _restart(connection: Connection, head: AnyRow, row: AnyRow, changes: dict[str, Any]) -> None:
     """Reopen under the next fence, from where the campaign stands now."""
     anew = {"state": "open", "failure": None, "fence": row.fence + 1, **_start_point(head)}
+    anew |= {"questions_closed": None, "questions_closed_by": None}
     _change(connection, row, {**anew, **changes})
 
 

@@ -21,7 +21,7 @@ OPEN_QUESTIONS = """
     FROM activesynth.iterations i
     JOIN activesynth.annotation_items q
       ON q.campaign = i.campaign AND q.iteration = i.number AND q.fence = i.fence
-    WHERE i.state IN ('open', 'waiting') AND NOT EXISTS (
+    WHERE i.state IN ('open', 'waiting') AND i.questions_closed IS NULL AND NOT EXISTS (
         SELECT 1 FROM activesynth.annotations g
         WHERE g.item = q.id AND g.action <> 'undo' AND NOT EXISTS (
             SELECT 1 FROM activesynth.annotations u

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from activesynth.domain.records import Annotation, IterationRef, QueueItem
-from activesynth.domain.sharing import OpinionAction, QuestionKind, QueueProgress
+from activesynth.domain.sharing import Closing, OpinionAction, QuestionKind, QueueProgress
 from activesynth.errors import ConflictError, InputError
 from activesynth.lineage.annotation_schema import annotation_items as asked
 from activesynth.lineage.annotation_schema import answers as given
@@ -33,8 +33,10 @@ from activesynth.lineage.queue_rows import (
     is_repeated,
     latest_answers,
     lock_item,
+    lock_questions,
     offer,
     offered_under,
+    refuse_closed,
     restate_offered,
 )
 from activesynth.lineage.rows import queue_item
@@ -81,6 +83,7 @@ class PostgresAnnotationQueue:
             .where(
                 asked.c.campaign == campaign,
                 iterations.c.state.in_(("open", "waiting")),
+                iterations.c.questions_closed.is_(None),
                 asked.c.fence == iterations.c.fence,
                 asked.c.state == "open",
             )
@@ -101,8 +104,8 @@ class PostgresAnnotationQueue:
         """Append one answer; the same answer to the same version counts once.
 
         Raises:
-            ConflictError: If somebody answered in between, the iteration is committed, or another
-                run has taken it over from ``holder``.
+            ConflictError: If somebody answered in between, the questions are closed, or another
+                run has taken the iteration over from ``holder``.
             ConfigurationError: If there is no such item.
             InputError: If the answer names another sample than the item.
         """
@@ -111,18 +114,41 @@ class PostgresAnnotationQueue:
             if holder is not None:
                 lock_iteration(connection, holder)
             item = lock_item(connection, annotation.item)
+            if is_repeated(connection, annotation):
+                return
             if item.sample != annotation.sample:
                 raise InputError(
                     f"item {annotation.item!r} asks about sample {item.sample!r}, the answer "
                     f"about {annotation.sample!r}; load the item again.",
                     reason="annotation_sample",
                 )
-            if is_repeated(connection, annotation):
-                return
+            refuse_closed(item)
             check_version(item, annotation)
             append(connection, item, annotation.action, annotation.label, annotation.annotator)
             was_open = item.state == "open"
             end_claim(connection, item.id, annotation.annotator, was_open=was_open)
+
+    def close(self, ref: IterationRef, why: Closing, by: str | None = None) -> None:
+        """Let the iteration go on with the answers it has; closed once, it stays closed.
+
+        Raises:
+            ConflictError: If the iteration was taken over.
+        """
+        here = (iterations.c.campaign == ref.campaign) & (iterations.c.number == ref.number)
+        values = {"questions_closed": why, "questions_closed_by": by}
+        with self._database.writing(f"close_questions:{ref.campaign}:{ref.number}") as connection:
+            lock_questions(connection, ref)
+            if lock_iteration(connection, ref).questions_closed is None:
+                connection.execute(update(iterations).where(here).values(values))
+
+    def closed(self, ref: IterationRef) -> Closing | None:
+        """Return why the iteration takes no more answers, or None while it does."""
+        query = select(iterations.c.questions_closed).where(
+            iterations.c.campaign == ref.campaign, iterations.c.number == ref.number
+        )
+        with self._database.reading() as connection:
+            found: Closing | None = connection.execute(query).scalar_one_or_none()
+        return found
 
     def answers(self, ref: IterationRef) -> list[Annotation]:
         """Return the latest standing answer of each item of the iteration, in queue order."""
@@ -157,6 +183,7 @@ class PostgresAnnotationQueue:
         )
         with self._database.writing(f"undo:{item}:{annotator}") as connection:
             row = lock_item(connection, item)
+            refuse_closed(row)
             version = connection.execute(query).scalar_one_or_none()
             if version is None:
                 raise ConflictError(

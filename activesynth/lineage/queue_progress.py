@@ -14,7 +14,7 @@ PACE = 20
 PROGRESS = """
     WITH turn AS MATERIALIZED (
         SELECT number, fence FROM activesynth.iterations
-        WHERE campaign = :campaign AND state IN ('open', 'waiting')
+        WHERE campaign = :campaign AND state IN ('open', 'waiting') AND questions_closed IS NULL
     ),
     counted AS (
         SELECT coalesce(sum(count) FILTER (WHERE state = 'open'), 0) AS open,

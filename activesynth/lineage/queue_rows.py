@@ -88,6 +88,25 @@ _COUNT = text(
     """
 )
 
+CLOSED = {
+    "answered": "goes on, as every question was answered",
+    "time_over": "goes on, as the time for its questions was over",
+    "person": "goes on, as a person decided, with the answers it had",
+}
+"""Why an iteration takes no more answers, by what is on record."""
+_ANSWERING = text(
+    """
+    SELECT pg_advisory_xact_lock_shared(
+        hashtextextended('activesynth.questions:' || campaign || ':' || iteration, 0))
+    FROM activesynth.annotation_items WHERE id = :item
+    """
+)
+_CLOSING = text(
+    """
+    SELECT pg_advisory_xact_lock(
+        hashtextextended('activesynth.questions:' || :campaign || ':' || :number, 0))
+    """
+)
 OFFERED_ANEW = ("fence", "position", "shard", "row", "proposed", "second")
 OF_ITERATION = (iterations.c.campaign == items.c.campaign) & (
     iterations.c.number == items.c.iteration
@@ -178,21 +197,39 @@ def restate_offered(connection: Connection, ref: IterationRef) -> None:
 
 
 def lock_item(connection: Connection, item: str) -> AnyRow:
-    """Return an item of an iteration that is not committed yet, held until the end.
+    """Return an item, held until the end, and with it whether its iteration takes answers.
+
+    Answers share a lock that the closing of the questions takes alone: it waits for those on
+    their way, and those that come later see that it is closed. Locks of rows would not do, for
+    who keeps on sharing one keeps who wants it alone waiting for ever.
 
     Raises:
         ConfigurationError: If there is no such item.
-        ConflictError: If its iteration is committed.
     """
-    row = lock_any_item(connection, item)
-    if row.iteration_state == "committed":
+    connection.execute(_ANSWERING, {"item": item})
+    return lock_any_item(connection, item)
+
+
+def lock_questions(connection: Connection, ref: IterationRef) -> None:
+    """Wait for the answers that are on their way; none gets in until the end."""
+    connection.execute(_CLOSING, {"campaign": ref.campaign, "number": str(ref.number)})
+
+
+def refuse_closed(item: AnyRow) -> None:
+    """Raise where a locked item takes no more answers.
+
+    Raises:
+        ConflictError: If its iteration is committed, or goes on with the answers that it has.
+    """
+    is_committed = item.iteration_state == "committed"
+    if is_committed or item.questions_closed is not None:
+        told = "is committed" if is_committed else CLOSED[item.questions_closed]
         raise ConflictError(
-            f"iteration {row.iteration} of campaign {row.campaign!r} is committed, so item "
-            f"{item!r} takes no more answers; load the queue again.",
+            f"iteration {item.iteration} of campaign {item.campaign!r} {told}, so item "
+            f"{item.id!r} takes no more answers; load the queue again.",
             reason="item_closed",
             field="item",
         )
-    return row
 
 
 def lock_any_item(connection: Connection, item: str) -> AnyRow:
@@ -201,8 +238,9 @@ def lock_any_item(connection: Connection, item: str) -> AnyRow:
     Raises:
         ConfigurationError: If there is no such item.
     """
+    state = iterations.c.state.label("iteration_state")
     query = (
-        select(items, iterations.c.state.label("iteration_state"))
+        select(items, state, iterations.c.questions_closed)
         .join(iterations, OF_ITERATION)
         .where(items.c.id == item)
         .with_for_update(of=items)

@@ -82,6 +82,8 @@ iterations = Table(
     run_fact("failure", Text, nullable=True),
     moment("opened_at"),
     moment("committed_at", nullable=True),
+    may("questions_closed", Text),
+    may("questions_closed_by", Text),
     ForeignKeyConstraint(
         ["campaign", "config_version"], ["campaign_configs.campaign", "campaign_configs.version"]
     ),
@@ -91,6 +93,12 @@ iterations = Table(
     UniqueConstraint("campaign", "run_key"),
     CheckConstraint("state IN ('open', 'waiting', 'committed', 'failed')", name="state"),
     CheckConstraint("decision IN ('promoted', 'refused', 'not_gated')", name="decision"),
+    CheckConstraint(
+        "questions_closed IN ('answered', 'time_over', 'person')", name="questions_closed"
+    ),
+    CheckConstraint(
+        "questions_closed_by IS NULL OR questions_closed = 'person'", name="questions_closed_by"
+    ),
     CheckConstraint(
         "(state = 'committed') = (commit_digest IS NOT NULL AND decision IS NOT NULL)",
         name="committed",

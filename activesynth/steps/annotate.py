@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from activesynth.config.campaign import CampaignConfig
@@ -76,19 +76,24 @@ def collect(turn: Turn) -> list[dict[str, Any]]:
         WaitingForPeople: If somebody still has to answer and there is time left.
     """
     queue = turn.platform.queue
-    answers = queue.answers(turn.ref)
-    part = turn.config.annotation
-    annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
     since = queue.waiting_since(turn.ref)
-    missing = len(_items(turn, _selection(turn))) - len(answers)
-    if annotator.needs_people and missing > 0 and since is not None:
-        deadline = since + timedelta(hours=part.timeout_hours)
-        if turn.platform.clock.now() < deadline:
-            raise WaitingForPeople(
-                f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
-                f"UTC; give them with `activesynth annotate {turn.ref.campaign} --annotator NAME`."
-            )
-    return [_plain(answer) for answer in sorted(answers, key=lambda a: a.sample)]
+    if since is not None and queue.closed(turn.ref) is None:
+        _close(turn, since)
+    # Read when no more can come: what is on record is what the iteration goes on with.
+    return [_plain(answer) for answer in sorted(queue.answers(turn.ref), key=lambda a: a.sample)]
+
+
+def _close(turn: Turn, since: datetime) -> None:
+    queue, part = turn.platform.queue, turn.config.annotation
+    annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
+    missing = len(_items(turn, _selection(turn))) - len(queue.answers(turn.ref))
+    deadline = since + timedelta(hours=part.timeout_hours)
+    if annotator.needs_people and missing > 0 and turn.platform.clock.now() < deadline:
+        raise WaitingForPeople(
+            f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
+            f"UTC; give them with `activesynth annotate {turn.ref.campaign} --annotator NAME`."
+        )
+    queue.close(turn.ref, "time_over" if annotator.needs_people and missing > 0 else "answered")
 
 
 def _plain(answer: Annotation) -> dict[str, Any]:

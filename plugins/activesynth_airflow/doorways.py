@@ -65,14 +65,29 @@ def _log_refused(campaign: str, refused: Sequence[Refused]) -> None:
         )
 
 
-def are_answers_in(iteration_id: str) -> bool:
-    """Tell whether the iteration can go on; collects the answers when it can."""
+def open_questions(iteration_id: str) -> int:
+    """Collect the answers if the iteration can go on; else return how many are missing."""
     with open_platform() as platform:
         try:
             annotate(iteration_id, platform)
-        except WaitingForPeople:
-            return False
-        return True
+        except WaitingForPeople as waiting:
+            logger.info("%s", waiting)
+            return platform.queue.progress(IterationRef.parse(iteration_id).campaign).open or 1
+        return 0
+
+
+def close_questions(iteration_id: str, person: str) -> None:
+    """Have the iteration go on with the answers that it has, as a person decided."""
+    with open_platform() as platform:
+        platform.queue.close(IterationRef.parse(iteration_id), "person", person)
+
+
+def give_up_iteration(iteration_id: str, person: str) -> None:
+    """Mark the iteration failed, as a person decided; its answers stay on record."""
+    with open_platform() as platform:
+        platform.lineage.fail_iteration(
+            IterationRef.parse(iteration_id), f"given up by {person} while it waited for answers"
+        )
 
 
 def release_iteration(iteration_id: str | None) -> None:

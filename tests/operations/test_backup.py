@@ -264,6 +264,9 @@ def test_a_backup_of_an_older_revision_is_migrated(
     newest = ("state", "answered_by", "second", "awaits_second")
     items = path.parent / "tables" / "annotation_items.copy"
     old["annotation_items"] = without_last_columns(items, old["annotation_items"], newest)
+    turns = path.parent / "tables" / "iterations.copy"
+    closed = ("questions_closed", "questions_closed_by")
+    old["iterations"] = without_last_columns(turns, old["iterations"], closed)
     path.write_bytes(backup.model_copy(update={"revision": "0003", "tables": old}).sealed())
 
     with elsewhere(postgres_server, tmp_path / "there") as (url, platform):

@@ -222,7 +222,7 @@ def test_a_run_waits_for_people_without_a_worker_and_goes_on_with_their_answers(
     running: Running,
 ) -> None:
     running.start("asked", "asked__it0", iterations=1)
-    running.wait_until(lambda: running.states("asked__it0").get("annotate") == "up_for_reschedule")
+    running.wait_until(lambda: running.states("asked__it0").get("annotate") == "awaiting_input")
     waiting = running.rows("select id from activesynth.annotation_items limit 1")
     busy = [t for t in running.client.task_instances(DAG, "asked__it0") if t.state == "running"]
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from activesynth.domain.records import Annotation, QueueItem
 from activesynth.errors import ConfigurationError, InputError
+from activesynth.operations.finish import finish_questions
 from activesynth_airflow.web.access import ANNOTATING, Annotator
 from activesynth_airflow.web.api import FAILURES, PRINTED, Name
 from activesynth_airflow.web.door import Door, Doors
@@ -93,6 +94,12 @@ class Saved(BaseModel):
     progress: Progress
 
 
+class Finished(BaseModel):
+    """The questions are closed."""
+
+    missing: int
+
+
 @router.post("/next", responses=FAILURES)
 def following(campaign: Name, wanted: Wanted, annotator: Annotator, doors: Doors) -> Handed:
     """Hand out the next questions and hold them for this person for some minutes."""
@@ -146,6 +153,12 @@ def release(campaign: Name, annotator: Annotator, doors: Doors) -> Progress:
     doors.platform.lineage.campaign(campaign)
     doors.platform.queue.release(annotator)
     return _far(doors, campaign, annotator)
+
+
+@router.post("/finish", responses=FAILURES)
+def finish(campaign: Name, annotator: Annotator, doors: Doors) -> Finished:
+    """Have the waiting iteration go on with the answers it has; what has none stays unanswered."""
+    return Finished(missing=finish_questions(campaign, annotator, doors.platform))
 
 
 def _check(given: Answer, classes: int) -> None:

@@ -7,7 +7,7 @@
   var classes = JSON.parse(desk.dataset.classes);
   var api = base + '/api/v1/campaigns/' + encodeURIComponent(campaign) + '/queue/';
   var place = 'activesynth.outbox.' + campaign + '.' + desk.dataset.annotator + '.';
-  var AHEAD = 8, GRID = 24, WAIT = 2000, LOOK = 4000;
+  var AHEAD = 8, GRID = 24, WAIT = 2000, LOOK = 4000, SURE = 5000;
   function get(id) { return document.getElementById(id); }
   var items = [], at = 0, typed = '', busy = false, timer = null, fetching = false, again = null;
   var outbox = read(), given = [], mode = 'one', marked = {}, count = 0, epoch = 0;
@@ -298,6 +298,21 @@
     return false;
   }
 
+  // Twice within seconds, as the iteration goes on without what nobody answered.
+  function finish() {
+    var button = get('finish');
+    if (!button.dataset.sure) {
+      button.dataset.sure = 'yes';
+      button.textContent = 'Really go on without what is open?';
+      setTimeout(function () { delete button.dataset.sure; button.textContent = 'Finish early'; }, SURE);
+      return;
+    }
+    if (outbox.length) { get('finished').textContent = 'First your answers are saved; then try again.'; pump(); return; }
+    post('finish', {}).then(function (found) {
+      get('finished').textContent = 'The run goes on within a minute; ' + found.missing + ' questions have no answer.';
+      anew();
+    }).catch(function (error) { get('finished').textContent = 'Not finished: ' + error.message; });
+  }
   function choose(next) {
     mode = next;
     get('one').setAttribute('aria-pressed', String(mode === 'one'));
@@ -328,6 +343,7 @@
   get('one').addEventListener('click', function () { choose('one'); });
   get('grid').addEventListener('click', function () { choose('grid'); });
   get('apply').addEventListener('click', apply);
+  get('finish').addEventListener('click', finish);
   get('second').addEventListener('change', function () { get('second').blur(); anew(); });
   window.addEventListener('online', pump);
   window.addEventListener('beforeunload', function (event) { if (outbox.length) { event.preventDefault(); } });
