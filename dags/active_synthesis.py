@@ -79,8 +79,14 @@ PARAMS = {
         None,
         type=["null", "string"],
         enum=[None, "oracle", "automatic", "people"],
+        values_display={
+            "null": "as the campaign says",
+            "oracle": "the labels that the source hid (experiments)",
+            "automatic": "the model, where it is sure",
+            "people": "people",
+        },
         title="Who answers",
-        description="Empty: as the campaign says.",
+        description="Of the rows that are asked about, and of samples to review.",
     ),
     "note": Param(
         None,

@@ -29,6 +29,8 @@ pytest_plugins = [
     "queue_cases",
     "ward_fixtures",
     "web_fixtures",
+    "browsing",
+    "fab_server",
 ]
 
 # What takes minutes comes first, so that no process is left alone with it at the end.
@@ -37,12 +39,19 @@ LONGEST = (
     "orchestration/test_user_actions",
     "faults/test_faults",
     "faults/test_kills",
+    "web/",
     "outside/",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort files by how long they take, as far as it matters; within a file nothing moves."""
+    """Sort files by how long they take, as far as it matters; within a file nothing moves.
+
+    What shares a server goes to one process: a file, and all files of pages.
+    """
+    for item in items:
+        is_of_pages = item.path.parent.name == "web"
+        item.add_marker(pytest.mark.xdist_group("web" if is_of_pages else item.path.stem))
     items.sort(
         key=lambda item: next(
             (place for place, part in enumerate(LONGEST) if part in item.path.as_posix()),

@@ -111,6 +111,13 @@ def site_of(folder: Path) -> Iterator[Site]:
             "annotation": asked,
         },
     )
+    # Run from the trigger form, which says how many labels, and that people give them.
+    for name in ("by_own", "by_fab"):
+        write_campaign(
+            folder / "campaigns",
+            name,
+            **{**small, "splits": {**small["splits"], "train": 0.2, "pool": 0.2}},
+        )
     try:
         with running_airflow(folder) as running:
             environment = {**os.environ, **running.platform.environment()}
@@ -134,3 +141,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Share one server among the tests of a folder: starting it takes longer than all of them."""
     with site_of(tmp_path_factory.mktemp("site")) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def places(site: Site) -> dict[str, str]:
+    """Return the address of each kind of page."""
+    sample, head, run = site.running.rows(
+        "select s.id, c.head, i.run_key from activesynth.samples s "
+        "join activesynth.campaigns c on c.name = s.campaign "
+        "join activesynth.iterations i on i.campaign = c.name and i.number = 0 "
+        "where s.campaign = 'pages' and s.verdict = 'accepted' and s.origin = 'synthetic' "
+        "order by s.id limit 1"
+    )[0]
+    campaign = f"{PREFIX}/campaigns/pages"
+    return {
+        "campaigns": f"{PREFIX}/campaigns",
+        "campaign": campaign,
+        "iteration": f"{campaign}/iterations/0",
+        "sample": f"{campaign}/samples/{sample}",
+        "version": f"{campaign}/versions/{head}",
+        "annotate": f"{PREFIX}/campaigns/asked/annotate",
+        "weaknesses": f"{campaign}/weaknesses",
+        "recall": f"{campaign}/recall",
+        "run": f"{PREFIX}/runs/active_synthesis/{run}",
+        "missing": f"{PREFIX}/campaigns/nowhere",
+    }

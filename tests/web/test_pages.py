@@ -5,26 +5,17 @@ Screenshots are kept in the folder that ``ACTIVESYNTH_SCREENSHOTS`` names, else 
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser
 
+from browsing import following, logged_in, saved, shown, until, watched
 from web_fixtures import PEOPLE, PREFIX, Site
 from web_routes import MAY, RULES, address, ask, listed_routes
 
-CHROMIUM = shutil.which("chromium")
-SWITCHES = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WIDTHS = (1400, 390)
 THEMES = ("light", "dark")
 ANSWERS = (
@@ -32,80 +23,6 @@ ANSWERS = (
     "join activesynth.annotation_items q on q.id = a.item "
     "where q.campaign = 'asked' and a.action <> 'undo'"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs the Debian package chromium")
-    with sync_playwright() as playwright:
-        sandbox = os.geteuid() != 0  # Chromium has none as root
-        made = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=list(SWITCHES), chromium_sandbox=sandbox
-        )
-        yield made
-        made.close()
-
-
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = os.environ.get("ACTIVESYNTH_SCREENSHOTS")
-    made = Path(folder) if folder else tmp_path_factory.mktemp("screenshots")
-    made.mkdir(parents=True, exist_ok=True)
-    return made
-
-
-def logged_in(browser: Browser, site: Site, person: str, **options: Any) -> BrowserContext:
-    context = browser.new_context(**options)
-    context.set_default_timeout(30_000)
-    context.add_cookies([{"name": "_token", "value": site.token(person), "url": site.url}])
-    return context
-
-
-def watched(page: Page) -> list[str]:
-    """Collect what the browser complains about."""
-    complaints: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error":
-            complaints.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    return complaints
-
-
-def until(page: Page, expression: str, argument: str = "", seconds: float = 30) -> None:
-    """Wait until it is true; the page's own waiting would need what its policy forbids."""
-    deadline = time.monotonic() + seconds
-    while not page.evaluate(expression, argument):
-        assert time.monotonic() < deadline, expression
-        page.wait_for_timeout(30)
-
-
-@pytest.fixture(scope="module")
-def places(site: Site) -> dict[str, str]:
-    """Return the address of each kind of page."""
-    sample, head, run = site.running.rows(
-        "select s.id, c.head, i.run_key from activesynth.samples s "
-        "join activesynth.campaigns c on c.name = s.campaign "
-        "join activesynth.iterations i on i.campaign = c.name and i.number = 0 "
-        "where s.campaign = 'pages' and s.verdict = 'accepted' and s.origin = 'synthetic' "
-        "order by s.id limit 1"
-    )[0]
-    campaign = f"{PREFIX}/campaigns/pages"
-    return {
-        "campaigns": f"{PREFIX}/campaigns",
-        "campaign": campaign,
-        "iteration": f"{campaign}/iterations/0",
-        "sample": f"{campaign}/samples/{sample}",
-        "version": f"{campaign}/versions/{head}",
-        "annotate": f"{PREFIX}/campaigns/asked/annotate",
-        "weaknesses": f"{campaign}/weaknesses",
-        "recall": f"{campaign}/recall",
-        "run": f"{PREFIX}/runs/active_synthesis/{run}",
-        "missing": f"{PREFIX}/campaigns/nowhere",
-    }
 
 
 PAGES = (
@@ -350,20 +267,6 @@ def test_pictures_are_drawn_and_are_pngs_of_ours(
         assert min(widths) > 0
 
 
-def saved(page: Page) -> None:
-    until(page, "document.getElementById('desk').dataset.unsaved === '0'")
-
-
-def shown(page: Page, other_than: str = "") -> str:
-    until(
-        page,
-        "other => { const d = document.getElementById('desk'); "
-        "return Boolean(d.dataset.item) && d.dataset.item !== other; }",
-        other_than,
-    )
-    return str(page.locator("#desk").get_attribute("data-item"))
-
-
 def test_answers_given_without_a_connection_are_kept_and_saved_later(
     site: Site, browser: Browser
 ) -> None:
@@ -434,17 +337,6 @@ def test_a_stale_answer_is_refused_and_told_and_goes_to_no_other_sample(
         found = site.running.rows("select label from activesynth.annotations where item = %s", item)
         assert found == [(9,)]
         assert sample[:12] in page.locator("#trouble").inner_text()
-
-
-def following(page: Page, item: str) -> str:
-    """Return what is shown after ``item``, or an empty text where nothing more is open."""
-    until(page, "other => document.getElementById('desk').dataset.item !== other", item)
-    for _ in range(100):
-        found = page.locator("#desk").get_attribute("data-item")
-        if found:
-            return found
-        page.wait_for_timeout(30)
-    return ""
 
 
 def test_a_hundred_answers_by_keyboard_continue_the_run(

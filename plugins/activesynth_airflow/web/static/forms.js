@@ -27,7 +27,11 @@
         delete body[one.dataset.one];
         if (text !== undefined) { body[key] = key === 'iteration' || key === 'cluster' ? Number(text) : text; }
       }
-      if (which && which.dataset.set) { body[which.dataset.set] = true; }
+      // What cannot be taken back is shown first, and done when it is asked for again as it was.
+      var asked = JSON.stringify(body), isSure = form.dataset.shown === asked;
+      var doing = which && which.dataset.set ? which : null;
+      if (doing && isSure) { body[doing.dataset.set] = true; }
+      form.dataset.shown = doing && isSure ? '' : asked;
       form.querySelectorAll('button').forEach(function (button) { button.disabled = true; });
       said.className = 'soft';
       said.textContent = 'Working.';
@@ -37,6 +41,8 @@
           return answer.json().then(function (found) {
             said.className = answer.ok ? 'good' : 'bad';
             said.textContent = answer.ok ? form.dataset.done : found.error.message;
+            if (answer.ok && doing && !isSure) { said.textContent += ' Press the same button again to do it.'; }
+            if (answer.ok && doing && isSure) { said.textContent = form.dataset.did; }
             if (answer.ok && form.dataset.show) { tell(document.getElementById(form.dataset.show), found); }
             if (answer.ok && form.dataset.reload) { location.reload(); }
           });
