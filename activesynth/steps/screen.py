@@ -13,6 +13,7 @@ from activesynth.domain.ports import Predictor
 from activesynth.domain.records import StepRecord
 from activesynth.domain.samples import SampleSet, concatenate
 from activesynth.steps.embed import embed_rows
+from activesynth.steps.embedding_map import map_rows
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.generate import ARMS, shard_count
 from activesynth.steps.generators import campaign_generator, sampled_by
@@ -25,7 +26,7 @@ from activesynth.uncertainty.scores import (
     predictive_entropy,
 )
 
-STEP = Step("screen", version=2)
+STEP = Step("screen", version=3)
 
 
 def screen(iteration_id: str, platform: Platform) -> StepRecord:
@@ -49,9 +50,12 @@ def screen(iteration_id: str, platform: Platform) -> StepRecord:
             for key, value in asdict(limits).items()
         }
         for arm, rows in batches.items():
-            verdicts = _verdicts(turn, rows, limits, predictor, verifier, seed)
+            vectors = _embedded(turn, rows)
+            verdicts = _verdicts(turn, rows, vectors, limits, predictor, verifier, seed)
             outputs.samples(f"{arm}.samples", rows)
             outputs.arrays(f"{arm}.verdicts", verdicts)
+            if arm == "targeted":
+                outputs.arrays("map", map_rows(turn, rows, vectors, verdicts))
             reasons, counts = np.unique(verdicts["reason"], return_counts=True)
             outputs.facts[arm] = {
                 reason or "accepted": int(n)
@@ -66,6 +70,7 @@ def screen(iteration_id: str, platform: Platform) -> StepRecord:
             "model": model,
             "judge": judge,
             "train": turn.step("embed").artifacts["train"],
+            "pool": turn.step("embed").artifacts["pool"],
             "guide": turn.step("embed").artifacts["guide"],
             "scores": turn.step("diagnose").artifacts["scores"],
         },
@@ -122,6 +127,7 @@ def _nearest(turn: Turn, vectors: Array, count: int) -> tuple[Array, Array]:
 def _verdicts(
     turn: Turn,
     rows: SampleSet,
+    vectors: Array,
     limits: Limits,
     predictor: Predictor,
     verifier: Predictor,
@@ -131,9 +137,6 @@ def _verdicts(
     train = turn.artifacts.arrays(embedded["train"])
     if not len(rows):
         return _no_verdicts()
-    vectors = embed_rows(
-        turn, turn.state(embedded_encoder(turn)), rows.x, train["vectors"].shape[1]
-    )
     distances, nearest = _nearest(turn, vectors, 1)
     distance = distances[:, 0]
     passes = turn.config.uncertainty.passes
@@ -177,6 +180,12 @@ def _no_verdicts() -> dict[str, Array]:
         "nearest": np.zeros(0, "<U32"),
         "cluster": np.zeros(0, np.int64),
     }
+
+
+def _embedded(turn: Turn, rows: SampleSet) -> Array:
+    train = turn.artifacts.arrays(turn.step("embed").artifacts["train"])
+    state = turn.state(embedded_encoder(turn))
+    return embed_rows(turn, state, rows.x, train["vectors"].shape[1])
 
 
 def embedded_encoder(turn: Turn) -> str:
