@@ -104,6 +104,15 @@ class RowReader:
     def sample_answers(self, campaign: str, sample: str) -> list[Row]:
         return []
 
+    def proposed_plans(self, campaign: str) -> list[Row]:
+        return []
+
+    def last_weaknesses(self, campaign: str) -> list[Row]:
+        return []
+
+    def plan_seconds(self, campaign: str) -> list[Row]:
+        return []
+
     def recalls(self, campaign: str) -> list[RecallRecord]:
         return []
 

@@ -1,13 +1,14 @@
-"""What lineage keeps between iterations: declared weaknesses, and diagnoses made on demand."""
+"""What lineage keeps between iterations: declarations, proposals, and diagnoses on demand."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
+from activesynth.domain.proposals import ProposalReader, ProposalStore
 from activesynth.domain.records import DiagnosisRecord
 
 
-class OnDemandStore(Protocol):
+class OnDemandStore(ProposalStore, Protocol):
     """A part of :class:`activesynth.domain.ports.LineageStore`."""
 
     def declare_weakness(
@@ -35,7 +36,7 @@ class OnDemandStore(Protocol):
         ...
 
 
-class OnDemandReader(Protocol):
+class OnDemandReader(ProposalReader, Protocol):
     """A part of :class:`activesynth.domain.ports.LineageReader`."""
 
     def declarations(self, campaign: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from activesynth.lineage import integrity, standing
 from activesynth.lineage.engine import Database
 from activesynth.lineage.pages import PageRows
 from activesynth.lineage.plain import plain_numbers
+from activesynth.lineage.proposals import ProposalList
 from activesynth.lineage.reached import RecallRows
 from activesynth.lineage.second_opinions import opinions
 
@@ -129,7 +130,7 @@ _RECHECKS = """
 """
 
 
-class PostgresLineageReader(PageRows, RecallRows):
+class PostgresLineageReader(PageRows, RecallRows, ProposalList):
     """Implements :class:`activesynth.domain.ports.LineageReader`, mostly by the views."""
 
     def __init__(self, database: Database) -> None:

@@ -10,7 +10,7 @@ from activesynth.domain.effects import Unwatched
 from activesynth.errors import PlatformStateError
 from activesynth.lineage.engine import Database, make_engine
 
-NEWEST = "0011"
+NEWEST = "0012"
 """The last revision in ``migrations/versions``; revisions are numbers, so they sort as text."""
 
 _REVISION = "SELECT version_num FROM activesynth.migrations"

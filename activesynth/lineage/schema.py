@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 import activesynth.lineage.annotation_schema
 import activesynth.lineage.erasure_schema
+import activesynth.lineage.proposal_schema
 import activesynth.lineage.recall_schema  # noqa: F401 - their tables belong to the metadata
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 

@@ -25,6 +25,7 @@ from activesynth.lineage.engine import Database
 from activesynth.lineage.erasures import ErasureRows
 from activesynth.lineage.experiments import ExperimentRows
 from activesynth.lineage.locks import check_fence, no_campaign, no_iteration
+from activesynth.lineage.proposals import ProposalRows
 from activesynth.lineage.quarantine import CollectionRows
 from activesynth.lineage.rows import (
     campaign_query,
@@ -36,7 +37,7 @@ from activesynth.lineage.rows import (
 from activesynth.lineage.schema import outbox
 
 
-class PostgresLineageStore(ExperimentRows, CollectionRows, ErasureRows):
+class PostgresLineageStore(ExperimentRows, CollectionRows, ErasureRows, ProposalRows):
     """Implements :class:`activesynth.domain.ports.LineageStore`, which says what each promises."""
 
     def __init__(self, database: Database) -> None:

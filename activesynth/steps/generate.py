@@ -70,7 +70,7 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
         # Steering is part of targeting: the control arm never gets it.
         steerings = (steer(turn, model, real), Steering(real))
         parts = [
-            _make(turn, order, arm, shard, count, generator, steering)
+            make_rows(turn, order, arm, shard, count, generator, steering)
             for arm, order, steering in zip(ARMS, (wanted, control), steerings, strict=True)
         ]
         for arm, rows in zip(ARMS, parts, strict=True):
@@ -99,7 +99,7 @@ def generate(iteration_id: str, shard: int, platform: Platform) -> StepRecord:
     )
 
 
-def _make(
+def make_rows(
     turn: Turn, order: Order, arm: str, shard: int, shards: int, card: str, steering: Steering
 ) -> SampleSet:
     """Generate every ``shards``-th row of an order, beginning with row ``shard``."""

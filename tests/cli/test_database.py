@@ -53,8 +53,8 @@ def test_a_database_without_our_tables_is_named_with_the_command_that_makes_them
 @pytest.mark.parametrize(
     ("revision", "sentence"),
     [
-        ("0000", "older activesynth (revision 0000, needed is 0011); bring them up to date with"),
-        ("9999", "newer activesynth (revision 9999, this one knows 0011); update activesynth"),
+        ("0000", "older activesynth (revision 0000, needed is 0012); bring them up to date with"),
+        ("9999", "newer activesynth (revision 9999, this one knows 0012); update activesynth"),
     ],
 )
 def test_tables_of_another_version_are_refused_with_the_way_out(

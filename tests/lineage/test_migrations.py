@@ -81,7 +81,7 @@ def test_migrating_up_down_and_up_again_leaves_what_migrating_up_left(
 
     assert between == set()
     assert sorted(map(repr, rows(url, _SHAPE))) == first
-    assert current(url) == "0011"
+    assert current(url) == "0012"
 
 
 def test_a_database_that_was_never_migrated_has_no_revision(empty_database_url: str) -> None:
@@ -121,7 +121,7 @@ def test_alembic_finds_nothing_to_migrate_beyond_comments(database_url: str) -> 
 
 
 def test_every_table_view_and_column_carries_a_comment(database_url: str) -> None:
-    assert len(relations(database_url)) == 41
+    assert len(relations(database_url)) == 42
     assert rows(database_url, _UNEXPLAINED) == []
 
 
@@ -178,7 +178,7 @@ def test_two_callers_migrating_at_once_both_succeed(empty_database_url: str) -> 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(upgrade, [empty_database_url] * 2))
 
-    assert current(empty_database_url) == "0011"
+    assert current(empty_database_url) == "0012"
 
 
 def test_migrations_run_from_a_folder_with_spaces_and_percent_signs(
@@ -190,7 +190,7 @@ def test_migrations_run_from_a_folder_with_spaces_and_percent_signs(
 
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path / "a 100% odd folder", check=True)
 
-    assert current(empty_database_url) == "0011"
+    assert current(empty_database_url) == "0012"
 
 
 def test_an_address_that_is_not_postgres_is_refused_without_its_password() -> None:

@@ -1,0 +1,1 @@
+"""Revision 0012, frozen."""
