@@ -40,6 +40,11 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", "/campaigns/{campaign}/recall"): READ,
     ("GET", f"{API}/declarations"): READ,
     ("GET", f"{API}/reach"): READ,
+    ("GET", f"{API}/plan"): READ,
+    ("GET", f"{API}/plan/cost"): READ,
+    ("POST", f"{API}/plan/proposals"): OPERATE,
+    ("POST", f"{API}/plan/withdrawal"): OPERATE,
+    ("POST", f"{API}/preview"): OPERATE,
     ("POST", f"{API}/declarations"): OPERATE,
     ("POST", f"{API}/withdrawals"): OPERATE,
     ("POST", f"{API}/recalls"): OPERATE,
@@ -57,6 +62,9 @@ BODIES: dict[str, Any] = {
     "finish": {},
     "declarations": {"label": "no such class", "reason": "a test"},
     "withdrawals": {"target": "class:9999", "reason": "a test"},
+    "proposals": {"amounts": {"no such weakness": 1}, "reason": "a test"},
+    "withdrawal": {"reason": "a test"},
+    "preview": {"weakness": "no such weakness", "rows": 1},
     "recalls": {"weakness": "no such weakness", "reason": "a test"},
 }
 

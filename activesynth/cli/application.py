@@ -23,6 +23,7 @@ from activesynth.cli import (
     metrics,
     objects,
     operations,
+    plans,
     platform,
     recalls,
     reports,
@@ -46,7 +47,7 @@ def application() -> typer.Typer:
     )
     for room in (
         *(platform, demo, iterations, annotation, reports, operations),
-        *(diagnosis, checks, copies, doctor, metrics, collection, erasure, recalls),
+        *(diagnosis, checks, copies, doctor, metrics, collection, erasure, recalls, plans),
     ):
         room.register(app)
     for name, group in (
@@ -54,6 +55,7 @@ def application() -> typer.Typer:
         ("campaign", campaigns.campaign),
         ("show", show.app),
         ("weakness", weaknesses.app),
+        ("plan", plans.app),
         ("experiment", experiments.app),
         ("export", exports.app),
         ("generator", generators.app),

@@ -81,6 +81,16 @@ def cell(value: Any) -> str:
     return text[:12] if is_digest else text
 
 
+def login() -> str:
+    """Return the name under which this process runs, where the system tells one."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()

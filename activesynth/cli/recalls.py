@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from activesynth.cli.output import AsJson, cell, print_json, print_rows
+from activesynth.cli.output import AsJson, cell, login, print_json, print_rows
 from activesynth.cli.session import connected
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def recall(
         }
     )
     with connected(campaign) as platform:
-        found = take_back(
-            selection, reason, platform, recalled_by=by or _login(), is_doing=is_doing
-        )
+        found = take_back(selection, reason, platform, recalled_by=by or login(), is_doing=is_doing)
     if as_json:
         print_json(found.document())
         return
@@ -118,13 +116,3 @@ def _outcome(found: Recalled) -> list[str]:
     if found.is_done:
         return [*lines, f"Done: version {found.version} is the head of the campaign."]
     return [*lines, "Nothing was changed; the same with --do does it."]
-
-
-def _login() -> str:
-    """Return the name under which this process runs, where the system tells one."""
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -19,7 +19,7 @@ from activesynth.errors import (
     MissingArtifactError,
     TransientError,
 )
-from activesynth_airflow.web import api, api_actions, api_queue, files, pages
+from activesynth_airflow.web import api, api_actions, api_plans, api_queue, files, pages
 from activesynth_airflow.web.door import Door
 from activesynth_airflow.web.rendering import error_response
 
@@ -66,6 +66,7 @@ def build_app(door: Door | None = None) -> FastAPI:
     app.include_router(api.router)
     app.include_router(api_queue.router)
     app.include_router(api_actions.router)
+    app.include_router(api_plans.router)
     app.add_exception_handler(ActiveSynthError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)

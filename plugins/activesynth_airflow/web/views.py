@@ -19,6 +19,7 @@ from activesynth.experiments.fairness_table import (
 )
 from activesynth.experiments.report import campaign_figures, summarise_campaign
 from activesynth.experiments.words import plain_words
+from activesynth.operations.next_plan import next_plan
 from activesynth_airflow.web import charts
 from activesynth_airflow.web.door import Door
 
@@ -145,9 +146,11 @@ def sample(door: Door, name: str, sample: str) -> Facts:
 
 
 def weaknesses(door: Door, name: str) -> Facts:
-    """Return what stands declared, and every declaration with its reason."""
+    """Return what stands declared, every declaration with its reason, and the next plan."""
     return {
         "campaign": name,
+        "plan": next_plan(name, door.platform),
+        "proposals": door.platform.reader.proposed_plans(name),
         "classes": door.manifest(name).classes,
         "declared": door.platform.lineage.declared_weaknesses(name),
         "declarations": door.platform.reader.declarations(name),
