@@ -155,6 +155,31 @@ def test_what_is_proposed_after_the_plan_waits_for_the_next_iteration(platform: 
     assert states == {first: ("used", 0), first + 2: ("standing", None)}
 
 
+def test_another_run_that_takes_over_plans_with_what_stands_then(platform: Platform) -> None:
+    ask(platform, {WINTER: 2})
+
+    def die(what: str, done: int, total: int) -> None:
+        if what == "generate":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(platform, report=die), conf={"campaign": "plane"})
+    before = open_turn("plane:0:1", platform)
+    assert before.step("plan").facts["proposal"]["number"] == 1
+    assert platform.reader.proposed_plans("plane")[0]["state"] == "standing"
+    platform.lineage.fail_iteration(before.ref, "its run is dead")
+    other = ask(platform, {WINTER: 6})
+
+    (iteration_id,) = run(platform, conf={"campaign": "plane"}, run_key="another")
+    turn = open_turn(iteration_id, platform)
+
+    states = {row["number"]: row["state"] for row in platform.reader.proposed_plans("plane")}
+    assert turn.ref.fence == 2
+    assert planned(turn)[f"declared:{WINTER}"] == 6
+    assert states == {1: "replaced", other: "used"}
+    assert plan_step(str(turn.ref), platform) == turn.step("plan")
+
+
 def test_the_rest_is_not_spent_where_that_is_asked(platform: Platform) -> None:
     ask(platform, {WINTER: 4}, rest="none")
 
