@@ -79,7 +79,8 @@ def parse_amounts(parts: Iterable[str]) -> dict[str, int]:
     amounts: dict[str, int] = {}
     for text in parts:
         name, _, rows = text.rpartition("=")
-        if not name or not (rows.isascii() and rows.isdecimal()) or int(rows) > MAX_ROWS:
+        is_number = rows.isascii() and rows.isdecimal() and len(rows) <= len(str(MAX_ROWS))
+        if not name or not is_number or int(rows) > MAX_ROWS:
             raise ConfigurationError(
                 f"{text!r} is not of the form weakness=rows, as in class:3=12, with 0 to "
                 f"{MAX_ROWS} rows.",

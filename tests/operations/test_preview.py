@@ -51,7 +51,8 @@ def test_a_preview_is_of_the_weakness_equal_each_time_and_written_nowhere(
     platform: Platform,
 ) -> None:
     (iteration_id,) = run(platform, conf={"campaign": "plane"})
-    reading = replace(platform, objects=ReadOnly(platform.objects))
+    untouched: Any = ReadOnly(platform.objects)
+    reading = replace(platform, objects=untouched)
 
     request = parse_preview({"weakness": "class:1", "rows": 5})
     made, again = (preview("plane", request, reading) for _ in range(2))

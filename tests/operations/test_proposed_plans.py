@@ -272,7 +272,7 @@ def test_amounts_are_read_from_texts() -> None:
         "class:3": 12,
         "slice:camera=left": 0,
     }
-    for text in ("class:3", "class:3=", "=4", "class:3=-1", "class:3=²"):
+    for text in ("class:3", "class:3=", "=4", "class:3=-1", "class:3=²", f"class:3={'9' * 5000}"):
         with pytest.raises(ConfigurationError, match="not of the form weakness=rows"):
             parse_amounts([text])
 

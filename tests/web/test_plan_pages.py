@@ -221,6 +221,7 @@ def test_the_commands_do_the_same(environment: dict[str, str], tmp_path: Path, a
     tried = command(environment, *asked, "--cost")
     proposed = command(environment, *asked, "--by", "ulla")
     shown = json.loads(command(environment, "plan", "show", "pages", "--json").stdout)
+    told = command(environment, "plan", "show", "pages").stdout
     withdrawn = command(environment, "plan", "withdraw", "pages", "--reason", "done")
     made = command(
         environment, "preview", "pages", "--weakness", first, "--rows", "2", "--out",
@@ -232,6 +233,8 @@ def test_the_commands_do_the_same(environment: dict[str, str], tmp_path: Path, a
     assert "stands; the next plan of pages uses it" in proposed.stdout, proposed.stderr
     assert shown["proposals"][0]["proposed_by"] == "ulla"
     assert shown["proposals"][0]["amounts"] == {first: 5}
+    assert f"up to {shown['budget']} samples: `plan.growth` 0.2 of " in told
+    assert f"{first}=5" in told
     assert "is withdrawn" in withdrawn.stdout
     assert made.returncode == 0, made.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
