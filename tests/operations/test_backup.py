@@ -279,6 +279,8 @@ def test_a_backup_of_an_older_revision_is_migrated(
         expected = all_rows(lab.database_url)
         counts = expected["annotation_counts"]  # counted anew by the migration: there are no zeros
         expected["annotation_counts"] = [row for row in counts if '"count":0' not in row]
+        told, untold = '"questions_closed":"answered"', '"questions_closed":null'
+        expected["iterations"] = [row.replace(told, untold) for row in expected["iterations"]]
         assert all_rows(url) == expected
 
 
