@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -80,6 +80,62 @@ def costs(turn: IterationSummary) -> Figure:
     return _figure("seconds per step", [trace], "seconds", left=120)
 
 
+KINDS = {
+    "train": ("train", "#8a8a8a", "circle", 4),
+    "pool": ("pool", "#b8b8b8", "circle", 4),
+    "guide": ("guide", "#56b4e9", "circle", 4),
+    "uncertain": ("guide, uncertain", "#d55e00", "circle", 7),
+    "weak": ("real, in a weak cluster", "#cc79a7", "circle-open", 10),
+    "rejected": ("synthetic, rejected", "#e69f00", "x-thin-open", 6),
+    "accepted": ("synthetic, accepted", "#009e73", "diamond", 6),
+}
+"""Of the points of a map: name, colour, symbol and size; what matters most is drawn last."""
+
+
+def embedding_map(
+    drawn: Mapping[str, Array], tau: float, weak: Collection[int]
+) -> tuple[Figure, list[int]]:
+    """Draw rows in the plane of the train rows; return the clusters that are on it, too.
+
+    Args:
+        drawn: As the screen wrote it: ``ids``, ``x``, ``y``, ``cluster``, ``kind``, ``entropy``.
+        tau: Entropy above which a guide row is in the uncertain region.
+        weak: Clusters of open weaknesses.
+    """
+    kind, cluster = drawn["kind"], drawn["cluster"]
+    is_real = np.isin(kind, ("train", "pool", "guide"))
+    uncertain = (kind == "guide") & (np.nan_to_num(drawn["entropy"]) > tau)
+    chosen = {
+        **{name: (kind == name) & ~uncertain for name in ("train", "pool", "guide")},
+        "uncertain": uncertain,
+        "weak": is_real & np.isin(cluster, list(weak)),
+        "rejected": kind == "rejected",
+        "accepted": kind == "accepted",
+    }
+    traces: list[Figure] = []
+    for name, (title, colour, symbol, size) in KINDS.items():
+        here = np.flatnonzero(chosen[name])
+        points = zip(drawn["ids"][here].tolist(), cluster[here].tolist(), strict=True)
+        if len(here):
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": title,
+                    "meta": name,
+                    "x": drawn["x"][here].round(3).tolist(),
+                    "y": drawn["y"][here].round(3).tolist(),
+                    "customdata": [list(point) for point in points],
+                    "marker": {"color": colour, "symbol": symbol, "size": size, "opacity": 0.8},
+                    "hovertemplate": title + ", cluster %{customdata[1]}<extra></extra>",
+                }
+            )
+    share = float(drawn["share"][0])
+    figure = _figure("embeddings", traces, f"the plane shows {share:.0%} of the variance of train")
+    figure["layout"] |= {"height": 520, "dragmode": "select", "hovermode": "closest"}
+    return figure, sorted(set(cluster.tolist()))
+
+
 @dataclass(frozen=True, slots=True)
 class Predictions:
     """What arms predicted on guide.
@@ -110,6 +166,7 @@ class Predictions:
         shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
         trace = {
             "type": "heatmap",
+            "meta": {"arm": arm},
             "z": shares.round(4).tolist(),
             "x": names,
             "y": names,

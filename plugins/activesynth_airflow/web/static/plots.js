@@ -25,7 +25,16 @@
     var place = entry[0], figure = entry[1];
     Plotly.newPlot(place, figure.data, figure.layout, {displayModeBar: false, responsive: true})
       .then(function () { return Plotly.relayout(place, colours()); })
-      .then(function () { place.dataset.drawn = 'yes'; });
+      .then(function () {
+        // Heat maps know clicks, maps know areas; what was picked is for whoever listens.
+        ['plotly_click', 'plotly_selected'].forEach(function (kind) {
+          place.on(kind, function (event) {
+            if (!event || !event.points || !event.points.length) { return; }
+            document.dispatchEvent(new CustomEvent('picked', {detail: {figure: entry[2], points: event.points}}));
+          });
+        });
+        place.dataset.drawn = 'yes';
+      });
     place.setAttribute('role', 'img');
     place.setAttribute('aria-label', (figure.layout.title || {}).text || entry[2]);
     places.push(place);
