@@ -16,4 +16,5 @@ BENCHMARKS = {
     "latent_sampling": "benchmarks.latent_sampling",
     "pixel_sampling": "benchmarks.pixel_sampling",
     "scale": "benchmarks.scale",
+    "pages": "benchmarks.pages",
 }
