@@ -47,7 +47,9 @@ class RowReader:
     def opinions(self, campaign: str) -> list[Row]:
         return self.opinion_rows
 
-    def declarations(self, campaign: str) -> list[Row]:
+    def declarations(
+        self, campaign: str, *, after: int = 0, limit: int | None = None
+    ) -> list[Row]:
         return []
 
     def diagnoses(self, campaign: str) -> list[Row]:
@@ -74,12 +76,43 @@ class RowReader:
     def open_questions(self) -> dict[str, int]:
         return {}
 
-    def verdicts(self, campaign: str) -> list[Row]:
+    def verdicts(self, campaign: str, iterations: Sequence[int] | None = None) -> list[Row]:
         kept = ("iteration", "weakness", "verdict", "verdict_reason")
         counts = Counter(tuple(row[name] for name in kept) for row in self.sample_rows)
         return [
             {**dict(zip(kept, key, strict=True)), "count": count} for key, count in counts.items()
         ]
+
+    def campaign_state(self, campaign: str) -> tuple[Any, ...]:
+        return ()
+
+    def headlines(self, campaign: str, iterations: Sequence[int] | None = None) -> list[Row]:
+        return [
+            row
+            for row in self.metric_rows
+            if (row["slice"] == "all" and row["seed"] < 0) or row["name"] == "retrieved"
+        ]
+
+    def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[Row]:
+        return [row for row in self.cost_rows if row["iteration"] in iterations]
+
+    def lifts(self, campaign: str, iterations: Sequence[int]) -> list[Row]:
+        return []
+
+    def ancestors(self, campaign: str, version: str, limit: int) -> list[Row]:
+        return []
+
+    def newest_recalls(self, campaign: str, limit: int) -> list[RecallRecord]:
+        return []
+
+    def sample_row(self, campaign: str, sample: str) -> Row | None:
+        return None
+
+    def sample_manifests(self, campaign: str, sample: str, limit: int) -> tuple[list[Row], int]:
+        return [], 0
+
+    def sample_models(self, campaign: str, sample: str, limit: int) -> tuple[list[Row], int]:
+        return [], 0
 
     def sample_place(self, campaign: str, sample: str) -> Row | None:
         return None
@@ -90,7 +123,10 @@ class RowReader:
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
         return {}
 
-    def versions(self, campaign: str) -> list[Row]:
+    def newest_declarations(self, campaign: str, limit: int) -> list[Row]:
+        return []
+
+    def versions(self, campaign: str, limit: int = 200) -> list[Row]:
         return []
 
     def version_members(
@@ -154,14 +190,21 @@ class RowReader:
     ) -> tuple[int, list[Row]]:
         return 0, []
 
-    def iterations(self, campaign: str) -> list[Row]:
-        return self.iteration_rows
+    def iterations(
+        self, campaign: str, *, after: int = -1, limit: int | None = None
+    ) -> list[Row]:
+        return [row for row in self.iteration_rows if row["iteration"] > after][:limit]
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[Row]:
         return [r for r in self.metric_rows if iteration is None or r["iteration"] == iteration]
 
-    def weaknesses(self, campaign: str) -> list[Row]:
-        return self.weakness_rows
+    def weaknesses(
+        self, campaign: str, *, after: tuple[int, str] | None = None, limit: int | None = None
+    ) -> list[Row]:
+        return self.weakness_rows[:limit]
+
+    def weaknesses_of(self, campaign: str, iteration: int) -> list[Row]:
+        return [row for row in self.weakness_rows if row["iteration"] == iteration]
 
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""

@@ -39,7 +39,9 @@ class OnDemandStore(ProposalStore, Protocol):
 class OnDemandReader(ProposalReader, Protocol):
     """A part of :class:`activesynth.domain.ports.LineageReader`."""
 
-    def declarations(self, campaign: str) -> list[dict[str, Any]]:
+    def declarations(
+        self, campaign: str, *, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return every declaration and withdrawal of a weakness with its reason, oldest first."""
         ...
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from activesynth.domain.recalls import RecallReader
+from activesynth.domain.recalls import RecallReader, RecallRecord
 from activesynth.domain.sharing import OpinionReader
 
 
@@ -17,8 +18,24 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     def open_questions(self) -> dict[str, int]:
         """Return how many questions of each campaign's active iteration have no answer yet."""
 
-    def verdicts(self, campaign: str) -> list[dict[str, Any]]:
-        """Return counts of synthetic samples by iteration, arm's purpose, verdict and reason."""
+    def campaign_state(self, campaign: str) -> tuple[Any, ...]:
+        """Return what changes whenever anything committed of a campaign changes."""
+
+    def verdicts(
+        self, campaign: str, iterations: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return counts of synthetic samples by iteration, weakness, verdict and reason."""
+
+    def headlines(
+        self, campaign: str, iterations: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the metric rows over all rows and replicates, and how many were retrieved."""
+
+    def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
+        """Return seconds, device and peak memory of each step of these iterations."""
+
+    def lifts(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what these iterations gained, over all rows and replicates."""
 
     def sample_place(self, campaign: str, sample: str) -> dict[str, Any] | None:
         """Return shard and row of a sample, of a real one as of an open question's."""
@@ -40,8 +57,8 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
         """Return name -> digest of what a step of a committed iteration wrote, or {}."""
 
-    def versions(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the versions of a campaign, newest first, with origin, rows and iteration."""
+    def versions(self, campaign: str, limit: int = 200) -> list[dict[str, Any]]:
+        """Return the newest versions of a campaign, with origin, rows and iteration."""
 
     def version_members(
         self, campaign: str, version: str, *, after: str = "", limit: int = 60
@@ -50,6 +67,28 @@ class PageReader(OpinionReader, RecallReader, Protocol):
 
     def models_of(self, campaign: str, version: str) -> list[dict[str, Any]]:
         """Return the models that were trained on a version or candidate manifest."""
+
+    def ancestors(self, campaign: str, version: str, limit: int) -> list[dict[str, Any]]:
+        """Return a version and its nearest ancestors, in this order; [] where there is none."""
+
+    def newest_recalls(self, campaign: str, limit: int) -> list[RecallRecord]:
+        """Return what was taken back, newest first."""
+
+    def sample_row(self, campaign: str, sample: str) -> dict[str, Any] | None:
+        """Return a sample with its weakness, its parents and the decision of its iteration."""
+
+    def sample_manifests(
+        self, campaign: str, sample: str, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return manifests that hold a sample, versions first, the newest first; and how many."""
+
+    def sample_models(
+        self, campaign: str, sample: str, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return models that learnt from a sample, the newest first; and how many there are."""
+
+    def newest_declarations(self, campaign: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest declarations and withdrawals of weaknesses, oldest first."""
 
     def sample_answers(self, campaign: str, sample: str) -> list[dict[str, Any]]:
         """Return every answer about a sample in committed iterations, oldest first."""

@@ -446,14 +446,21 @@ class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader,
     def campaigns(self) -> list[dict[str, Any]]:
         """Return one row per campaign: head, iterations, state, last lift with its interval."""
 
-    def iterations(self, campaign: str) -> list[dict[str, Any]]:
-        """Return committed iterations: decision, reason, version, seconds."""
+    def iterations(
+        self, campaign: str, *, after: int = -1, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return committed iterations by number: decision, reason, version, seconds."""
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
         """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
 
-    def weaknesses(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the weakness history."""
+    def weaknesses(
+        self, campaign: str, *, after: tuple[int, str] | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the weakness history, all of it or what follows an (iteration, weakness)."""
+
+    def weaknesses_of(self, campaign: str, iteration: int) -> list[dict[str, Any]]:
+        """Return the weakness history of one iteration."""
 
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""

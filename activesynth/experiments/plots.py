@@ -171,11 +171,16 @@ def _figure(text: str, traces: list[Figure], summary: CampaignSummary) -> Figure
         "layout": {
             **layout(height=340),
             "title": title(text),
-            "xaxis": {"title": {"text": "iteration"}, "tickvals": numbers, "range": edges},
+            "xaxis": {"title": {"text": "iteration"}, "tickvals": _ticks(numbers), "range": edges},
             "yaxis": {"automargin": True},
             "legend": {"orientation": "h", "y": -0.25, "yanchor": "top"},
         },
     }
+
+
+def _ticks(numbers: Sequence[int]) -> list[int]:
+    """Return at most about 20 of the numbers, evenly apart."""
+    return list(numbers[:: 1 + len(numbers) // 21])
 
 
 def title(text: str) -> Figure:

@@ -26,7 +26,7 @@ from activesynth.experiments.fairness_table import (
 from activesynth.experiments.final_test import FinalTest, final_words, score_test
 from activesynth.experiments.gallery import Gallery, galleries
 from activesynth.experiments.page import PAGE
-from activesynth.experiments.summary import CampaignSummary, summarise
+from activesynth.experiments.summary import CampaignSummary, summarise, summarise_some
 from activesynth.experiments.words import PlainWords, interval, plain_words, points
 
 _WEAKNESS_COLUMNS = ("iteration", "title", "kind", "state", "gap", "low", "high", "n")
@@ -79,15 +79,24 @@ def fairness_tables(
     return tuple((n, table) for n, table in found if table is not None)
 
 
-def summarise_campaign(platform: Platform, config: CampaignConfig) -> CampaignSummary:
-    """Summarise a campaign under the metric and control that its config names."""
+def summarise_campaign(
+    platform: Platform, config: CampaignConfig, numbers: Sequence[int] | None = None
+) -> CampaignSummary:
+    """Summarise a campaign under the metric and control that its config names.
+
+    Args:
+        platform: The ports.
+        config: The campaign.
+        numbers: Neighbouring iterations to look at alone, for
+            :func:`activesynth.experiments.summary.summarise_some`; all unless given.
+    """
     primary: Metric = platform.parts.create("metric", config.evaluation.metric)
-    return summarise(
-        platform.reader,
-        config.name,
-        metric=config.evaluation.metric,
-        control=config.evaluation.control,
-        higher_is_better=primary.higher_is_better,
+    names = {"metric": config.evaluation.metric, "control": config.evaluation.control}
+    higher = primary.higher_is_better
+    if numbers is None:
+        return summarise(platform.reader, config.name, **names, higher_is_better=higher)
+    return summarise_some(
+        platform.reader, config.name, numbers, **names, higher_is_better=higher
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,23 +139,63 @@ def summarise(
         control: The arm that lift is measured against, as the campaign names it.
         higher_is_better: Which way the primary metric points.
     """
-    metrics = _by_iteration(reader.metrics(campaign))
-    costs = _by_iteration(new_costs(reader.step_costs(campaign)))
+    metrics = reader.headlines(campaign)
+    costs = new_costs(reader.step_costs(campaign))
     changes = weakness_changes(reader.weaknesses(campaign))
-    made = _by_iteration(reader.verdicts(campaign))
-    iterations = tuple(
+    made, rows = reader.verdicts(campaign), reader.iterations(campaign)
+    iterations = _iterations(rows, metric, control, metrics, costs, changes, made)
+    return CampaignSummary(campaign, metric, control, iterations, higher_is_better)
+
+
+def summarise_some(
+    reader: LineageReader,
+    campaign: str,
+    numbers: Sequence[int],
+    *,
+    metric: str,
+    control: str,
+    higher_is_better: bool,
+) -> CampaignSummary:
+    """Lay out these iterations alone, reading nothing about others.
+
+    What weaknesses did is left out (``opened``, ``closed``, ``regressed``): telling it takes all
+    iterations before. Committed ones among ``numbers``, which are neighbours, are summarised;
+    otherwise as :func:`summarise`.
+    """
+    rows = reader.iterations(campaign, after=min(numbers) - 1, limit=len(numbers))
+    found = [row for row in rows if int(row["iteration"]) in numbers]
+    there = [int(row["iteration"]) for row in found]
+    metrics = reader.headlines(campaign, there)
+    costs = new_costs(reader.costs_of(campaign, there))
+    made = reader.verdicts(campaign, there)
+    iterations = _iterations(found, metric, control, metrics, costs, {}, made)
+    return CampaignSummary(campaign, metric, control, iterations, higher_is_better)
+
+
+def _iterations(
+    rows: Iterable[Row],
+    metric: str,
+    control: str,
+    metrics: Iterable[Row],
+    costs: Iterable[Row],
+    changes: Mapping[int, dict[str, list[str]]],
+    made: Iterable[Row],
+) -> tuple[IterationSummary, ...]:
+    """Summarise each iteration by the rows that belong to it, oldest first."""
+    measured, spent, judged = (_by_iteration(found) for found in (metrics, costs, made))
+    return tuple(
         _iteration(
             row,
             metric,
             control,
-            metrics.get(int(row["iteration"]), []),
-            costs.get(int(row["iteration"]), []),
-            changes.get(int(row["iteration"]), {}),
-            made.get(int(row["iteration"]), []),
+            measured.get(number, []),
+            spent.get(number, []),
+            changes.get(number, {}),
+            judged.get(number, []),
         )
-        for row in sorted(reader.iterations(campaign), key=lambda row: int(row["iteration"]))
+        for row in sorted(rows, key=lambda row: int(row["iteration"]))
+        for number in [int(row["iteration"])]
     )
-    return CampaignSummary(campaign, metric, control, iterations, higher_is_better)
 
 
 def all_samples(reader: LineageReader, campaign: str, iteration: int) -> Iterator[Row]:

@@ -59,6 +59,12 @@ annotation_items = Table(
         *("campaign", "iteration", "position", "id"),
         postgresql_where=text("awaits_second"),
     ),
+    # For who gave nearly all first answers themselves.
+    Index(
+        "annotation_items_answered_by_idx",
+        *("campaign", "answered_by"),
+        postgresql_where=text("awaits_second"),
+    ),
 )
 
 answers = Table(

@@ -15,6 +15,7 @@ from activesynth.errors import InputError
 from activesynth.lineage import schema
 from activesynth.lineage.bulk import Spooled, Staged, merge, spooled, stage
 from activesynth.lineage.plain import attributes, plain, record_for
+from activesynth.lineage.verdict_counts import count_merged
 
 _NEEDS_ITERATION = ("weaknesses", "plan", "models", "metrics")
 
@@ -63,10 +64,11 @@ def _records(table: Table, rows: Iterable[Any], owner: dict[str, Any]) -> Iterat
     return (record_for(table, row, **owner) for row in rows)
 
 
-def merge_bundle(connection: Connection, staged: Sequence[Staged]) -> None:
-    """Write the staged rows to their tables."""
+def merge_bundle(connection: Connection, campaign: str, staged: Sequence[Staged]) -> None:
+    """Write the staged rows to their tables, and count what became of samples."""
     for rows in staged:
         merge(connection, rows)
+    count_merged(connection, campaign, staged)
 
 
 def commit_digest(commit: IterationCommit) -> str:

@@ -28,6 +28,7 @@ _BESIDE = {
     schema.blob_quarantine.name,
     schema.blob_leases.name,
     annotation_schema.annotation_claims.name,
+    schema.verdict_counts.name,
     annotation_schema.annotation_counts.name,
     annotation_schema.second_opinions.name,
     erasure_schema.erasures.name,

@@ -31,9 +31,11 @@ _TURN = """
           AND questions_closed IS NULL
     ),
 """
+# Others' answers as two ranges, which an index has where one's own are nearly all.
 # Newest wins: what this person said about an item and did not take back, a skip as well.
 _SECOND = """
-    q.campaign = :campaign AND q.awaits_second AND q.answered_by <> :annotator
+    q.campaign = :campaign AND q.awaits_second
+    AND (q.answered_by < :annotator OR q.answered_by > :annotator)
     AND EXISTS (
         SELECT FROM activesynth.iterations i
         WHERE i.campaign = q.campaign AND i.number = q.iteration AND i.fence = q.fence)

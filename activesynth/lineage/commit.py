@@ -49,7 +49,7 @@ def commit_version(
             refuse_active_iteration(connection, campaign)
             compare_head(row, expected_head)
             insert_version(connection, row, version, None)
-            merge_bundle(connection, staged)
+            merge_bundle(connection, campaign, staged)
             _move_head(connection, campaign, expected_head, {"head": version.digest})
             return True
     except OutcomeUnknownError:
@@ -80,7 +80,7 @@ def commit_iteration(database: Database, commit: IterationCommit) -> bool:
             compare_head(campaign, commit.parent)
             if commit.bundle.version is not None:
                 insert_version(connection, campaign, commit.bundle.version, ref.number)
-            merge_bundle(connection, staged)
+            merge_bundle(connection, ref.campaign, staged)
             _close(connection, commit, digest)
             return True
     except OutcomeUnknownError:

@@ -33,6 +33,7 @@ from activesynth.lineage.leases import alone
 from activesynth.lineage.locks import AnyRow, lock_campaign
 from activesynth.lineage.quarantine import dead_holders
 from activesynth.lineage.schema import artifacts, blob_leases, blob_quarantine, campaigns
+from activesynth.lineage.verdict_counts import count_verdicts, iterations_of
 
 _BATCH = 1000
 
@@ -285,11 +286,14 @@ def _part(connection: Connection, commit: ErasureCommit) -> None:
     for name in names:
         _move_on(connection, changes[name], commit.id)
     values = {"campaigns": names, "samples": list(commit.gone)}
+    touched = iterations_of(connection, names, commit.gone)
     for table, where in _PERSONAL.items():
         connection.execute(
             text(f"DELETE FROM activesynth.{table} WHERE {where}"),  # noqa: S608 - our names
             values,
         )
+    for name, numbers in touched.items():
+        count_verdicts(connection, name, numbers)
     connection.execute(text(_FORGET_RECALLED), values)
     for name in names:
         _copy_members(connection, changes[name])

@@ -5,10 +5,12 @@ Rows of judge, gate and test are shown to nobody: a person who looks at them ste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import text
 
+from activesynth.domain.recalls import RecallRecord
 from activesynth.lineage.engine import Database
 from activesynth.lineage.plain import plain_numbers
 
@@ -17,24 +19,39 @@ RUN = """
     FROM activesynth.iterations WHERE run_key = :run_key
 """
 OPEN_QUESTIONS = """
-    SELECT i.campaign, count(*) AS open
+    SELECT i.campaign, sum(c.count) AS open
     FROM activesynth.iterations i
-    JOIN activesynth.annotation_items q
-      ON q.campaign = i.campaign AND q.iteration = i.number AND q.fence = i.fence
-    WHERE i.state IN ('open', 'waiting') AND i.questions_closed IS NULL AND NOT EXISTS (
-        SELECT 1 FROM activesynth.annotations g
-        WHERE g.item = q.id AND g.action <> 'undo' AND NOT EXISTS (
-            SELECT 1 FROM activesynth.annotations u
-            WHERE u.item = g.item AND u.undoes = g.item_version))
+    JOIN activesynth.annotation_counts c
+      ON c.campaign = i.campaign AND c.iteration = i.number AND c.fence = i.fence
+     AND c.state = 'open'
+    WHERE i.state <> 'committed' AND i.state IN ('open', 'waiting')
+      AND i.questions_closed IS NULL AND c.count > 0
     GROUP BY i.campaign
 """
 VERDICTS = """
-    SELECT iteration, weakness IS NOT NULL AS is_targeted, verdict, verdict_reason, weakness,
-           count(*) AS count
-    FROM activesynth.samples
-    WHERE campaign = :campaign AND origin = 'synthetic' AND iteration IS NOT NULL
-    GROUP BY iteration, weakness, verdict, verdict_reason
-    ORDER BY iteration, weakness, verdict, verdict_reason
+    SELECT iteration, weakness <> '' AS is_targeted, nullif(verdict, '') AS verdict,
+           nullif(verdict_reason, '') AS verdict_reason, nullif(weakness, '') AS weakness, count
+    FROM activesynth.verdict_counts
+    WHERE campaign = :campaign
+      AND (CAST(:iterations AS integer[]) IS NULL OR iteration = ANY(:iterations)) AND count > 0
+    ORDER BY iteration, 5, 3, 4
+"""
+HEADLINES = """
+    SELECT iteration, arm, split, slice, name, value, low, high, n, seed
+    FROM activesynth.metrics
+    WHERE campaign = :campaign AND ((slice = 'all' AND seed < 0) OR name = 'retrieved')
+      AND (CAST(:iterations AS integer[]) IS NULL OR iteration = ANY(:iterations))
+    ORDER BY iteration, arm, split, slice, name, seed
+"""
+COSTS_OF = """
+    SELECT * FROM activesynth.iteration_cost
+    WHERE campaign = :campaign AND iteration = ANY(:iterations)
+    ORDER BY iteration, first_recorded_at, step
+"""
+STATE = """
+    SELECT c.head, c.head_model, c.iterations, c.config_version,
+           (SELECT count(*) FROM activesynth.erasures) AS erasures
+    FROM activesynth.campaigns c WHERE c.name = :campaign
 """
 SAMPLE_PLACE = """
     SELECT s.shard, s."row" FROM activesynth.samples s
@@ -89,6 +106,76 @@ MODELS_OF = """
     FROM activesynth.models WHERE campaign = :campaign AND trained_on = :version
     ORDER BY iteration, role, arm, replicate LIMIT 200
 """
+SAMPLE_ROW = """
+    SELECT s.campaign, s.id AS sample, s.origin, s.iteration, s.label, s.verdict, s.verdict_reason,
+           s.scores, s.weakness, w.kind AS weakness_kind, w.title AS weakness_title,
+           w.gap AS weakness_gap, w.low AS weakness_low, w.high AS weakness_high,
+           w.n AS weakness_n, s.generator, s.seed, s.shard, s."row",
+           (SELECT array_agg(p.parent ORDER BY p.parent) FROM activesynth.sample_parents p
+            WHERE p.campaign = s.campaign AND p.sample = s.id) AS parents,
+           i.decision, i.reason AS decision_reason
+    FROM activesynth.samples s
+    LEFT JOIN activesynth.weaknesses w
+      ON w.campaign = s.campaign AND w.iteration = s.iteration AND w.id = s.weakness
+    LEFT JOIN activesynth.iterations i
+      ON i.campaign = s.campaign AND i.number = s.iteration AND i.state = 'committed'
+    WHERE s.campaign = :campaign AND s.id = :sample
+"""
+# A sample is in each version after it, and in what each arm was trained on.
+SAMPLE_MANIFESTS = """
+    WITH held AS MATERIALIZED (
+        SELECT manifest, max(split) AS split, max(weight) AS weight, max(iteration) AS iteration
+        FROM activesynth.dataset_members
+        WHERE campaign = :campaign AND sample = :sample GROUP BY manifest
+    )
+    SELECT h.manifest, h.split, h.weight, v.origin AS version_origin,
+           (SELECT count(*) FROM held) AS found
+    FROM held h
+    LEFT JOIN activesynth.dataset_versions v
+      ON v.campaign = :campaign AND v.digest = h.manifest
+    ORDER BY v.origin IS NULL, v.committed_at DESC, h.iteration DESC, h.manifest LIMIT :limit
+"""
+SAMPLE_MODELS = """
+    WITH held AS MATERIALIZED (
+        SELECT DISTINCT manifest FROM activesynth.dataset_members
+        WHERE campaign = :campaign AND sample = :sample
+    )
+    SELECT o.digest AS model, o.role AS model_role, o.arm AS model_arm,
+           o.replicate AS model_replicate, o.iteration AS model_iteration,
+           count(*) OVER () AS found
+    FROM held h
+    CROSS JOIN LATERAL (
+        SELECT digest, role, arm, replicate, iteration FROM activesynth.models
+        WHERE campaign = :campaign AND trained_on = h.manifest OFFSET 0
+    ) o
+    ORDER BY o.iteration DESC, o.role, o.arm, o.replicate LIMIT :limit
+"""
+LIFTS = """
+    SELECT iteration, arm, split, slice, name, value, low, high, n, seed
+    FROM activesynth.metrics
+    WHERE campaign = :campaign AND iteration = ANY(:iterations) AND slice = 'all' AND seed < 0
+      AND strpos(name, '_lift:') > 0
+    ORDER BY iteration, arm, split, slice, name, seed
+"""
+# From the version back: the view of ancestors begins with every version there is.
+ANCESTORS = """
+    WITH RECURSIVE line AS (
+        SELECT digest, parent, 0 AS depth FROM activesynth.dataset_versions
+        WHERE campaign = :campaign AND digest = :version
+        UNION ALL
+        SELECT v.digest, v.parent, line.depth + 1
+        FROM line JOIN activesynth.dataset_versions v
+          ON v.campaign = :campaign AND v.digest = line.parent
+        WHERE line.depth < :limit
+    )
+    SELECT depth, digest AS ancestor, parent FROM line ORDER BY depth LIMIT :limit
+"""
+NEWEST_RECALLS = """
+    SELECT campaign, version, samples, selection, reason, recalled_by, iterations, branches,
+           recorded_at
+    FROM activesynth.recalls WHERE campaign = :campaign
+    ORDER BY recorded_at DESC, version DESC LIMIT :limit
+"""
 ANSWERS_ABOUT = """
     SELECT q.campaign, q.iteration, q.kind, q.proposed, g.action, g.label, g.annotator,
            g.item_version, g.undoes, g.answered_at
@@ -100,6 +187,11 @@ ANSWERS_ABOUT = """
     ORDER BY g.answered_at, g.item, g.item_version LIMIT 200
 """
 NEWEST_VERSIONS = 200
+NEWEST_DECLARATIONS = """
+    SELECT number, action, target, reason, recorded_at
+    FROM activesynth.weakness_declarations WHERE campaign = :campaign
+    ORDER BY number DESC LIMIT :limit
+"""
 
 
 class PageRows:
@@ -115,9 +207,25 @@ class PageRows:
         """Return how many questions of each campaign's active iteration have no answer yet."""
         return {str(row["campaign"]): int(row["open"]) for row in self._some(OPEN_QUESTIONS)}
 
-    def verdicts(self, campaign: str) -> list[dict[str, Any]]:
+    def verdicts(
+        self, campaign: str, iterations: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
         """Return counts of synthetic samples by iteration, weakness, verdict and reason."""
-        return self._some(VERDICTS, campaign=campaign)
+        return self._some(VERDICTS, campaign=campaign, iterations=_listed(iterations))
+
+    def headlines(
+        self, campaign: str, iterations: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the metric rows over all rows and replicates, and how many were retrieved."""
+        return self._some(HEADLINES, campaign=campaign, iterations=_listed(iterations))
+
+    def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
+        """Return seconds, device and peak memory of each step of these iterations."""
+        return self._some(COSTS_OF, campaign=campaign, iterations=list(iterations))
+
+    def campaign_state(self, campaign: str) -> tuple[Any, ...]:
+        """Return what changes whenever anything committed of a campaign changes."""
+        return tuple(self._some(STATE, campaign=campaign)[0].values())
 
     def sample_place(self, campaign: str, sample: str) -> dict[str, Any] | None:
         """Return shard and row of a sample, of a real one as of an open question's."""
@@ -146,9 +254,9 @@ class PageRows:
         found = self._first(STEP_ARTIFACTS, **place)
         return dict(found["artifacts"]) if found else {}
 
-    def versions(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the newest 200 versions of a campaign, newest first."""
-        return self._some(VERSIONS, campaign=campaign, limit=NEWEST_VERSIONS)
+    def versions(self, campaign: str, limit: int = NEWEST_VERSIONS) -> list[dict[str, Any]]:
+        """Return the newest versions of a campaign, newest first."""
+        return self._some(VERSIONS, campaign=campaign, limit=limit)
 
     def version_members(
         self, campaign: str, version: str, *, after: str = "", limit: int = 60
@@ -159,6 +267,41 @@ class PageRows:
     def models_of(self, campaign: str, version: str) -> list[dict[str, Any]]:
         """Return the models that were trained on a version or candidate manifest."""
         return self._some(MODELS_OF, campaign=campaign, version=version)
+
+    def sample_row(self, campaign: str, sample: str) -> dict[str, Any] | None:
+        """Return a sample with its weakness, its parents and the decision of its iteration."""
+        return self._first(SAMPLE_ROW, campaign=campaign, sample=sample)
+
+    def sample_manifests(
+        self, campaign: str, sample: str, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return manifests that hold a sample, versions first, the newest first; and how many."""
+        return _counted(
+            self._some(SAMPLE_MANIFESTS, campaign=campaign, sample=sample, limit=limit)
+        )
+
+    def sample_models(
+        self, campaign: str, sample: str, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return models that learnt from a sample, the newest first; and how many there are."""
+        return _counted(self._some(SAMPLE_MODELS, campaign=campaign, sample=sample, limit=limit))
+
+    def lifts(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
+        """Return what these iterations gained, over all rows and replicates."""
+        return self._some(LIFTS, campaign=campaign, iterations=list(iterations))
+
+    def ancestors(self, campaign: str, version: str, limit: int) -> list[dict[str, Any]]:
+        """Return a version and its nearest ancestors, in this order; [] where there is none."""
+        return self._some(ANCESTORS, campaign=campaign, version=version, limit=limit)
+
+    def newest_recalls(self, campaign: str, limit: int) -> list[RecallRecord]:
+        """Return what was taken back, newest first."""
+        rows = self._some(NEWEST_RECALLS, campaign=campaign, limit=limit)
+        return [RecallRecord(**row) for row in rows]
+
+    def newest_declarations(self, campaign: str, limit: int) -> list[dict[str, Any]]:
+        """Return the newest declarations and withdrawals of weaknesses, oldest first."""
+        return self._some(NEWEST_DECLARATIONS, campaign=campaign, limit=limit)[::-1]
 
     def sample_answers(self, campaign: str, sample: str) -> list[dict[str, Any]]:
         """Return every answer about a sample in committed iterations, oldest first."""
@@ -173,3 +316,13 @@ class PageRows:
     def _first(self, query: str, **parameters: Any) -> dict[str, Any] | None:
         found = self._some(query, **parameters)
         return found[0] if found else None
+
+
+def _listed(iterations: Sequence[int] | None) -> list[int] | None:
+    return None if iterations is None else list(iterations)
+
+
+def _counted(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+    """Part the rows from how many there are, which each of them says."""
+    found = [int(row.pop("found")) for row in rows]
+    return rows, found[0] if found else 0

@@ -22,15 +22,19 @@ _CAMPAIGNS = """
     SELECT * FROM activesynth.campaign_progress WHERE head IS NOT NULL ORDER BY campaign
 """
 _ITERATIONS = """
+    WITH page AS MATERIALIZED (
+        SELECT * FROM activesynth.iterations
+        WHERE campaign = :campaign AND state = 'committed' AND number > :after
+        ORDER BY number LIMIT :limit
+    )
     SELECT i.campaign, i.number AS iteration, i.run_key, i.decision, i.reason, i.parent, i.version,
            i.next_run, i.overrides, i.config_version, i.fence, i.opened_at, i.committed_at,
            coalesce(c.seconds, 0) AS seconds
-    FROM activesynth.iterations i
-    LEFT JOIN (
-        SELECT campaign, iteration, sum(seconds) AS seconds
-        FROM activesynth.iteration_cost GROUP BY campaign, iteration
-    ) c ON c.campaign = i.campaign AND c.iteration = i.number
-    WHERE i.campaign = :campaign AND i.state = 'committed'
+    FROM page i
+    CROSS JOIN LATERAL (
+        SELECT sum(seconds) AS seconds FROM activesynth.iteration_cost x
+        WHERE x.campaign = :campaign AND x.iteration = i.number
+    ) c
     ORDER BY i.number
 """
 _METRICS = """
@@ -40,8 +44,16 @@ _METRICS = """
     ORDER BY iteration, arm, split, slice, name, seed
 """
 _WEAKNESSES = """
-    SELECT * FROM activesynth.weakness_history
-    WHERE campaign = :campaign ORDER BY iteration, rank, kind, key, weakness
+    SELECT * FROM activesynth.weakness_history h
+    WHERE campaign = :campaign {more} ORDER BY iteration, rank, kind, key, weakness LIMIT :limit
+"""
+# The iteration is told twice, as the weakness is not needed where another iteration follows.
+_WEAKNESSES_AFTER = """
+    AND iteration >= :iteration AND (iteration > :iteration OR EXISTS (
+        SELECT FROM activesynth.weaknesses a
+        WHERE a.campaign = :campaign AND a.iteration = :iteration AND a.id = :weakness
+          AND (coalesce(h.rank, 2147483647), h.kind, h.key, h.weakness)
+            > (coalesce(a.rank, 2147483647), a.kind, a.key, a.id)))
 """
 _SAMPLES = """
     SELECT s.id AS sample, s.iteration, s.label, s.verdict, s.verdict_reason, s.weakness,
@@ -68,7 +80,7 @@ _MODELS = """
 _DECLARATIONS = """
     SELECT number, action, target, reason, recorded_at
     FROM activesynth.weakness_declarations
-    WHERE campaign = :campaign ORDER BY number
+    WHERE campaign = :campaign AND number > :after ORDER BY number LIMIT :limit
 """
 _DIAGNOSES = """
     SELECT run_key, version, model, profile, recorded_at,
@@ -141,17 +153,29 @@ class PostgresLineageReader(PageRows, RecallRows, ProposalList):
         """Return one row per campaign: head, iterations, state, last lift with its interval."""
         return self._rows(_CAMPAIGNS)
 
-    def iterations(self, campaign: str) -> list[dict[str, Any]]:
+    def iterations(
+        self, campaign: str, *, after: int = -1, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return committed iterations: decision, reason, version, seconds over all steps."""
-        return self._rows(_ITERATIONS, campaign=campaign)
+        return self._rows(_ITERATIONS, campaign=campaign, after=after, limit=limit)
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
         """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
         return self._rows(_METRICS, campaign=campaign, iteration=iteration)
 
-    def weaknesses(self, campaign: str) -> list[dict[str, Any]]:
-        """Return the weakness history."""
-        return self._rows(_WEAKNESSES, campaign=campaign)
+    def weaknesses(
+        self, campaign: str, *, after: tuple[int, str] | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the weakness history, all of it or what follows an (iteration, weakness)."""
+        query = _WEAKNESSES.format(more="" if after is None else _WEAKNESSES_AFTER)
+        iteration, weakness = after or (None, None)
+        place = {"iteration": iteration, "weakness": weakness}
+        return self._rows(query, campaign=campaign, limit=limit, **place)
+
+    def weaknesses_of(self, campaign: str, iteration: int) -> list[dict[str, Any]]:
+        """Return the weakness history of one iteration."""
+        query = _WEAKNESSES.format(more="AND iteration = :iteration")
+        return self._rows(query, campaign=campaign, iteration=iteration, limit=None)
 
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
@@ -189,9 +213,11 @@ class PostgresLineageReader(PageRows, RecallRows, ProposalList):
         """Return the models of committed iterations: iteration, role, arm, replicate, digest."""
         return self._rows(_MODELS, campaign=campaign)
 
-    def declarations(self, campaign: str) -> list[dict[str, Any]]:
-        """Return every declaration and withdrawal of a weakness with its reason, oldest first."""
-        return self._rows(_DECLARATIONS, campaign=campaign)
+    def declarations(
+        self, campaign: str, *, after: int = 0, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return declarations and withdrawals of weaknesses with their reasons, oldest first."""
+        return self._rows(_DECLARATIONS, campaign=campaign, after=after, limit=limit)
 
     def diagnoses(self, campaign: str) -> list[dict[str, Any]]:
         """Return the diagnoses made on demand, oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Integer, Table, Text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from activesynth.lineage.columns import key, metadata, moment, need
@@ -23,4 +23,5 @@ recalls = Table(
         ["campaign", "version"], ["dataset_versions.campaign", "dataset_versions.digest"]
     ),
     CheckConstraint("samples >= 0", name="samples"),
+    Index(None, "campaign", "recorded_at", "version"),
 )

@@ -14,6 +14,7 @@ from activesynth.lineage.locks import AnyRow, lock_campaign
 from activesynth.lineage.plain import plain
 from activesynth.lineage.recall_schema import recalls
 from activesynth.lineage.schema import campaigns
+from activesynth.lineage.verdict_counts import count_verdicts
 
 REASON = "recalled"
 """Why a synthetic sample that was accepted once is so no more."""
@@ -21,6 +22,7 @@ REASON = "recalled"
 _MARK = """
     UPDATE activesynth.samples SET verdict = 'rejected', verdict_reason = :reason
     WHERE campaign = :campaign AND id = ANY(:samples)
+    RETURNING iteration
 """
 
 
@@ -41,7 +43,7 @@ def commit_recall(database: Database, commit: RecallCommit) -> bool:
             refuse_active_iteration(connection, record.campaign)
             _refuse_moved(row, commit)
             insert_version(connection, row, version, None)
-            merge_bundle(connection, staged)
+            merge_bundle(connection, record.campaign, staged)
             _keep(connection, commit)
             return True
     except OutcomeUnknownError:
@@ -75,7 +77,8 @@ def _keep(connection: Connection, commit: RecallCommit) -> None:
     """Mark what left, keep the reason, and move the campaign on."""
     record = commit.record
     marks = {"campaign": record.campaign, "samples": list(commit.gone), "reason": REASON}
-    connection.execute(text(_MARK), marks)
+    touched = connection.execute(text(_MARK), marks).scalars()
+    count_verdicts(connection, record.campaign, (n for n in touched if n is not None))
     connection.execute(
         insert(recalls).values(
             campaign=record.campaign,

@@ -110,6 +110,7 @@ iterations = Table(
         unique=True,
         postgresql_where=text("state <> 'committed'"),
     ),
+    Index(None, "run_key"),
 )
 
 steps = Table(
@@ -186,6 +187,7 @@ dataset_versions = Table(
         name="origin",
     ),
     CheckConstraint("(parent IS NULL) = (origin = 'root')", name="only_roots_are_orphans"),
+    Index(None, "campaign", "committed_at", "digest"),
     Index(
         "dataset_versions_linear_idx",
         "campaign",
@@ -214,10 +216,36 @@ samples = Table(
     may("iteration", Integer),
     ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
     CheckConstraint("origin IN ('real', 'synthetic')", name="origin"),
-    Index(None, "campaign", "iteration"),
+    # Each begins what a page of candidates is filtered by, and has them in the order of the page.
+    Index(None, "campaign", "iteration", "id"),
     Index(None, "campaign", "generator"),
-    Index(None, "campaign", "weakness"),
+    Index(None, "campaign", "weakness", "iteration", "id"),
     Index(None, "id"),
+    *(
+        Index(
+            f"samples_{name}_idx",
+            *("campaign", "iteration", column, "id"),
+            postgresql_where=text("origin = 'synthetic'"),
+        )
+        for name, column in (
+            ("verdict", "verdict"),
+            ("reason", "verdict_reason"),
+            ("label", "label"),
+        )
+    ),
+)
+
+# Counting 100,000 samples takes longer than all else that a page of their campaign shows.
+verdict_counts = Table(
+    "verdict_counts",
+    metadata,
+    key("campaign", Text),
+    key("iteration", Integer),
+    key("weakness", Text),
+    key("verdict", Text),
+    key("verdict_reason", Text),
+    need("count", Integer),
+    ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
 )
 
 sample_parents = Table(
@@ -422,6 +450,11 @@ metrics = Table(
     may("high", Double),
     need("n", Integer),
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
+    Index(
+        "metrics_headline_idx",
+        *("campaign", "iteration"),
+        postgresql_where=text("(slice = 'all' AND seed < 0) OR name = 'retrieved'"),
+    ),
 )
 
 privacy_ledger = Table(

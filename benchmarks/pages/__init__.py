@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from sqlalchemy import create_engine, text
 
@@ -49,53 +50,51 @@ ADDRESSES = {
 
 
 def measure(*, quick: bool) -> list[Case]:
-    """Ask for every page of a small and a large campaign in turns, then let four people answer."""
-    large = QUICK if quick else LARGE
-    with temporary_database() as place:
-        small_places, large_places = fill(place, small=SMALL, large=large)
-        with served(place) as port:
-            cases = list(_pages(port, small_places, large_places, QUICK_ROUNDS if quick else ROUNDS))
-            return [*cases, *_desks(port, large_places, QUICK_ANSWERS if quick else ANSWERS)]
+    """Ask for every page of a small and a large campaign in turns, then let four people answer.
+
+    Each campaign has a database and a server of its own, so that what lists all campaigns is small
+    in one of them too.
+    """
+    rounds, answers = (QUICK_ROUNDS, QUICK_ANSWERS) if quick else (ROUNDS, ANSWERS)
+    with ExitStack() as stack:
+        sites = []
+        for size in (SMALL, QUICK if quick else LARGE):
+            place = stack.enter_context(temporary_database())
+            places = fill(place, size)
+            sites.append((stack.enter_context(served(place)), places))
+        return [*_pages(sites, rounds), *_desks(*sites[1], answers)]
 
 
-def fill(place: Place, *, small: Size, large: Size) -> tuple[Places, Places]:
-    """Write both campaigns into an empty database, which knows its tables afterwards."""
+def fill(place: Place, size: Size) -> Places:
+    """Write a campaign into an empty database, which knows its tables afterwards."""
     objects = DirectoryObjectStore(place.folder / "objects", Unwatched())
     engine = create_engine(place.url)
     with engine.begin() as connection:
-        found = (
-            write_campaign(connection, objects, "small", small),
-            write_campaign(connection, objects, "large", large),
-        )
+        found = write_campaign(connection, objects, "pages", size)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()
     return found
 
 
-def _pages(port: int, small: Places, large: Places, rounds: int) -> Iterator[Case]:
-    asking = Asking(port, "ada")
-    asking.get("/campaigns")  # opens the platform
+def _pages(sites: Sequence[tuple[int, Places]], rounds: int) -> Iterator[Case]:
+    asking = [Asking(port, "ada") for port, _ in sites]
+    for one in asking:
+        one.get("/campaigns")  # opens the platform
     for name, address in ADDRESSES.items():
-        paths = [address.format(**_named(places)) for places in (small, large)]
-        first = [asking.get(path)[0] for path in paths]
+        paths = [address.format(**_named(places)) for _, places in sites]
+        first = [one.get(path) for one, path in zip(asking, paths, strict=True)]
         seconds: list[list[float]] = [[], []]
-        sizes = [0, 0]
         for _ in range(rounds):
-            for n, path in enumerate(paths):
-                taken, body = asking.get(path)
-                seconds[n].append(taken)
-                sizes[n] = len(body)
-        (_, p95), (p50_large, p95_large) = map(p50_and_p95, seconds)
-        yield Case(f"{name}, ten", p95, None, f"first {first[0]:.3f}; {sizes[0] / 1024:.0f} KiB")
-        yield Case(
-            f"{name}, large",
-            p95_large,
-            None,
-            f"**{p95_large / p95:.2f} times**; p50 {p50_large:.3f}, first {first[1]:.3f}; "
-            f"{sizes[1] / 1024:.0f} KiB",
-        )
-    asking.close()
+            for n, (one, path) in enumerate(zip(asking, paths, strict=True)):
+                seconds[n].append(one.get(path)[0])
+        (small, small_p95), (large, large_p95) = map(p50_and_p95, seconds)
+        told = [f"first {taken:.3f}; {len(body) / 1024:.0f} KiB" for taken, body in first]
+        yield Case(f"{name}, ten", small_p95, None, f"p50 {small:.3f}, {told[0]}")
+        more = f"**{large_p95 / small_p95:.2f} times**; p50 {large:.3f}, {told[1]}"
+        yield Case(f"{name}, large", large_p95, None, more)
+    for one in asking:
+        one.close()
 
 
 def _named(places: Places) -> dict[str, object]:

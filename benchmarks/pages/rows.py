@@ -141,12 +141,14 @@ SELECT :campaign, md5(:campaign || i || '-' || n), 'synthetic',
        CASE WHEN n % 4 < 3 THEN 'weakness-' || n % 5 END, n, '{"realism": 0.5, "fit": 0.8}',
        CASE WHEN n % 2 = 0 THEN 'accepted' ELSE 'rejected' END,
        CASE WHEN n % 2 = 1 THEN (ARRAY['near_duplicate', 'unrealistic', 'label'])[1 + n % 3] END, i
-FROM generate_series(0, :last) i, generate_series(0, :most) n
-WHERE n < CASE WHEN i = :last THEN :samples ELSE least(:samples, 100) END;
+FROM generate_series(0, :last) i CROSS JOIN LATERAL generate_series(
+    0, CASE WHEN i = :last THEN :samples ELSE least(:samples, 100) END - 1) n;
 INSERT INTO activesynth.samples
     (campaign, id, origin, shard, "row", label, scores)
 SELECT :campaign, 'real-' || n, 'real', :guide_shard, 0, n % 10, '{}'
 FROM generate_series(0, least(:samples, 1000) - 1) n;
+-- Else foreign keys are checked by a plan that was made for few rows.
+ANALYZE activesynth.samples;
 INSERT INTO activesynth.sample_parents (campaign, sample, parent)
 SELECT s.campaign, s.id, 'real-' || (s."row" + k) % least(:samples, 1000)
 FROM activesynth.samples s, generate_series(0, 1) k
@@ -186,6 +188,7 @@ SELECT s.campaign || ':' || 'review-' || s.id, s.campaign, s.iteration, 1, s."ro
        s.shard, s."row", s.label, 1, 'labelled', 'ada', true, true
 FROM activesynth.samples s
 WHERE s.campaign = :campaign AND s.origin = 'synthetic' AND (s.iteration = 0 OR s."row" < 10);
+ANALYZE activesynth.annotation_items;
 INSERT INTO activesynth.annotations (item, item_version, sample, action, label, annotator)
 SELECT q.id, 0, q.sample, 'accept', q.proposed, 'ada' FROM activesynth.annotation_items q
 WHERE q.campaign = :campaign AND q.kind = 'review';
@@ -224,7 +227,6 @@ def write_campaign(
         "iterations": size.iterations,
         "last": last,
         "samples": size.samples,
-        "most": max(size.samples, 100) - 1,
         "questions": size.questions,
         "config": json.dumps(_config(name)),
         "head": head,

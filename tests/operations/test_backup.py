@@ -258,7 +258,7 @@ def test_a_backup_of_an_older_revision_is_migrated(
     path = find_snapshot(tmp_path / "backup", None) / "backup.json"
     new = {"generators", "experiments", "experiment_cells", "experiment_scores"}
     new |= {"erasures", "erased_names", "erased_blobs", "erased_manifests", "recalls"}
-    new |= {"annotation_counts", "second_opinions", "proposed_plans"}
+    new |= {"annotation_counts", "second_opinions", "verdict_counts", "proposed_plans"}
     backup = Backup.unsealed(path.read_bytes())
     old = {name: table for name, table in backup.tables.items() if name not in new}
     newest = ("state", "answered_by", "second", "awaits_second")

@@ -78,17 +78,43 @@ def campaigns(doors: Doors) -> Page:
 
 
 @router.get("/campaigns/{campaign}/iterations", responses=FAILURES)
-def iterations(campaign: Name, doors: Doors) -> Page:
-    """List the committed iterations of a campaign, oldest first."""
+def iterations(
+    campaign: Name,
+    doors: Doors,
+    after: Annotated[
+        int, Query(ge=-1, le=2**31 - 1, description="The last number of the page before.")
+    ] = -1,
+    limit: Limit = 60,
+) -> Page:
+    """List the committed iterations of a campaign by number."""
     doors.platform.lineage.campaign(campaign)
-    return Page(items=doors.platform.reader.iterations(campaign))
+    rows = doors.platform.reader.iterations(campaign, after=after, limit=limit)
+    return paged(rows, "iteration", limit)
 
 
 @router.get("/campaigns/{campaign}/weaknesses", responses=FAILURES)
-def weaknesses(campaign: Name, doors: Doors) -> Page:
-    """List the weakness history of a campaign."""
+def weaknesses(
+    campaign: Name,
+    doors: Doors,
+    after: Annotated[
+        str,
+        Query(
+            max_length=300,
+            pattern=r"^([0-9]{1,9}:[^\x00-\x1f\x7f]*)?$",
+            description="The key of the page before: iteration, colon, weakness.",
+        ),
+    ] = "",
+    limit: Limit = 60,
+) -> Page:
+    """List the weakness history of a campaign by iteration and rank."""
     doors.platform.lineage.campaign(campaign)
-    return Page(items=doors.platform.reader.weaknesses(campaign))
+    number, _, weakness = after.partition(":")
+    rows = doors.platform.reader.weaknesses(
+        campaign, after=(int(number), weakness) if after else None, limit=limit
+    )
+    is_last = len(rows) < limit
+    key = "" if is_last else f"{rows[-1]['iteration']}:{rows[-1]['weakness']}"
+    return Page(items=rows, next=key or None)
 
 
 @router.get("/campaigns/{campaign}/iterations/{number}/candidates", responses=FAILURES)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections import OrderedDict
 from contextlib import ExitStack
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -16,22 +15,26 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Modality
 from activesynth.domain.samples import SampleSet
 from activesynth.errors import ConfigurationError
+from activesynth_airflow.web.kept import Kept
 
-KEPT_SHARDS = 4
-"""Shards are 64 MB at most."""
+KEPT_BYTES = 256 * 1024 * 1024
+"""Of shards, which are 64 MB at most: a gallery shows rows of many."""
 KEPT_MANIFESTS = 8
+KEPT_PAGES = 16
+"""Of what campaigns, and arms on guide, look like."""
 
 
 class Door:
-    """Opens the platform when it is first asked for; keeps the shards that were read last."""
+    """Opens the platform when it is first asked for; keeps what was read last."""
 
     def __init__(self) -> None:
         """Open nothing yet."""
-        self._lock, self._reading = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._stack = ExitStack()
         self._platform: Platform | None = None
-        self._shards: OrderedDict[str, SampleSet] = OrderedDict()
-        self._manifests: OrderedDict[str, DatasetManifest] = OrderedDict()
+        self._shards: Kept[SampleSet] = Kept(KEPT_BYTES, _bytes)
+        self._manifests: Kept[DatasetManifest] = Kept(KEPT_MANIFESTS)
+        self.pages: Kept[dict[str, Any]] = Kept(KEPT_PAGES)
         atexit.register(self.close)
 
     @property
@@ -55,15 +58,9 @@ class Door:
                 reason="no_data",
                 field="campaign",
             )
-        with self._lock:
-            known = self._manifests.get(head)
-        if known is None:
-            known = DatasetManifest.decode(self.platform.objects.get(head))
-            with self._lock:
-                self._manifests[head] = known
-                while len(self._manifests) > KEPT_MANIFESTS:
-                    self._manifests.popitem(last=False)
-        return known
+        return self._manifests.get(
+            head, lambda: DatasetManifest.decode(self.platform.objects.get(head))
+        )
 
     def modality(self, manifest: DatasetManifest) -> Modality:
         """Return what draws the rows of a dataset."""
@@ -76,25 +73,23 @@ class Door:
         Raises:
             MissingArtifactError: If it is not there, as after an erasure.
         """
-        platform = self.platform
-        # One at a time: a page asks for dozens of pictures of one shard at once.
-        with self._reading:
-            if digest in self._shards:
-                self._shards.move_to_end(digest)
-                return self._shards[digest]
-            rows = SampleSet.decode(platform.objects.get(digest))
-            self._shards[digest] = rows
-            while len(self._shards) > KEPT_SHARDS:
-                self._shards.popitem(last=False)
-            return rows
+        return self._shards.get(
+            digest, lambda: SampleSet.decode(self.platform.objects.get(digest))
+        )
 
     def close(self) -> None:
         """Let go of everything."""
         with self._lock:
             self._shards.clear()
             self._manifests.clear()
+            self.pages.clear()
             self._platform = None
             self._stack.close()
+
+
+def _bytes(rows: SampleSet) -> int:
+    arrays = (rows.ids, rows.x, rows.y, rows.groups, *rows.columns.values())
+    return sum(array.nbytes for array in arrays)
 
 
 def _door(request: Request) -> Door:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from activesynth.experiments.report import script_json
@@ -33,7 +34,7 @@ def _environment() -> Environment:
         "points": points,
         "when": _when,
         "part": _part,
-        "script_json": script_json,
+        "script_json": lambda given: given if isinstance(given, Markup) else script_json(given),
         "short": lambda digest: str(digest or "")[:12],
     }
     return environment

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from activesynth.config.campaign import parse_campaign
+from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.canonical import Array, decode_arrays
 from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
@@ -17,7 +18,8 @@ from activesynth.experiments.fairness_table import (
     GROUP_COLUMNS,
     fairness_table,
 )
-from activesynth.experiments.report import campaign_figures, summarise_campaign
+from activesynth.experiments.report import campaign_figures, script_json, summarise_campaign
+from activesynth.experiments.summary import CampaignSummary
 from activesynth.experiments.words import plain_words
 from activesynth.operations.next_plan import next_plan
 from activesynth_airflow.web import charts
@@ -25,6 +27,11 @@ from activesynth_airflow.web.door import Door
 
 Facts = dict[str, Any]
 SHOWN_VERSIONS = 50
+SHOWN_ITERATIONS = 30
+SHOWN_WEAKNESSES = 30
+SHOWN_SENTENCES = 12
+SHOWN_DECLARATIONS = 100
+"""How much a page lists; what there is beyond is counted, or found from there."""
 
 
 def campaigns(door: Door) -> list[Facts]:
@@ -35,8 +42,13 @@ def campaigns(door: Door) -> list[Facts]:
     return sorted(rows, key=lambda row: (not row["open"], str(row["campaign"])))
 
 
-def campaign(door: Door, name: str) -> Facts:
-    """Return the numbers of a campaign over its iterations.
+def campaign(door: Door, name: str, before: int | None = None) -> Facts:
+    """Return the numbers of a campaign over its iterations, and of those a page.
+
+    Args:
+        door: What was opened.
+        name: The campaign.
+        before: Show iterations below this number; the newest unless given.
 
     Raises:
         ConfigurationError: If there is no such campaign.
@@ -44,20 +56,50 @@ def campaign(door: Door, name: str) -> Facts:
     platform = door.platform
     record = platform.lineage.campaign(name)
     config = parse_campaign(record.config, "recorded config")
-    summary = summarise_campaign(platform, config)
-    weaknesses = platform.reader.weaknesses(name)
+    # Nothing committed ever changes but by what this state tells.
+    state = ("campaign", name, platform.reader.campaign_state(name))
+    facts = door.pages.get(state, lambda: _achieved(door, config))
+    summary: CampaignSummary = facts["summary"]
+    older = [turn for turn in summary.iterations if before is None or turn.number < before]
     return {
+        **facts,
         "campaign": name,
         "record": record,
-        "summary": summary,
-        "words": plain_words(summary),
-        "weaknesses": charts.weakness_table(weaknesses),
+        "turns": older[-SHOWN_ITERATIONS:],
+        "is_newest": before is None,
+        "older": len(older) - SHOWN_ITERATIONS,
         "open": platform.reader.open_questions().get(name, 0),
-        "versions": platform.reader.versions(name)[:SHOWN_VERSIONS],
-        "figures": {
-            **campaign_figures(summary),
-            "efficiency": charts.efficiency(summary),
+        "versions": platform.reader.versions(name, SHOWN_VERSIONS),
+    }
+
+
+def _achieved(door: Door, config: CampaignConfig) -> Facts:
+    """Return all that pages say of the committed iterations of a campaign together."""
+    summary = summarise_campaign(door.platform, config)
+    newest = replace(summary, iterations=summary.iterations[-SHOWN_ITERATIONS:])
+    figures = campaign_figures(summary)
+    lines = charts.weakness_table(door.platform.reader.weaknesses(config.name))
+    words = plain_words(summary)
+    return {
+        "summary": summary,
+        "words": {name: getattr(words, name)[-SHOWN_SENTENCES:] for name in words.__slots__},
+        "untold": {
+            name: max(0, len(getattr(words, name)) - SHOWN_SENTENCES) for name in words.__slots__
         },
+        "weaknesses": [
+            {**line, "states": line["states"][-SHOWN_ITERATIONS:]}
+            for line in lines[:SHOWN_WEAKNESSES]
+        ],
+        "more_weaknesses": max(0, len(lines) - SHOWN_WEAKNESSES),
+        "figures": script_json(
+            {
+                "arms": figures["arms"],
+                "lift": figures["lift"],
+                "state": figures["state"],
+                "efficiency": charts.efficiency(summary),
+                "seconds": campaign_figures(newest)["seconds"],
+            }
+        ),
     }
 
 
@@ -68,35 +110,33 @@ def iteration(door: Door, name: str, number: int) -> Facts:
         ConfigurationError: If there is no such campaign, or no such committed iteration.
     """
     platform = door.platform
-    config = parse_campaign(platform.lineage.campaign(name).config, "recorded config")
-    summary = summarise_campaign(platform, config)
+    record = platform.lineage.campaign(name)
+    config = parse_campaign(record.config, "recorded config")
+    around = platform.reader.iterations(name, after=number - 2, limit=3)
+    near = {int(row["iteration"]): row for row in around if int(row["iteration"]) <= number + 1}
+    if number not in near:
+        raise unknown_iteration(name, number, record.iterations)
+    summary = summarise_campaign(platform, config, [n for n in near if n <= number])
     turns = {turn.number: turn for turn in summary.iterations}
-    if number not in turns:
-        raise unknown_iteration(name, number, list(turns))
     turn = turns[number]
-    rows = next(r for r in platform.reader.iterations(name) if int(r["iteration"]) == number)
-    fairness = fairness_table(platform.reader.metrics(name, number))
-    predictions = _predictions(door, name, number)
     return {
         "campaign": name,
-        "row": rows,
+        "row": near[number],
         "turn": turn,
         "before": turns.get(number - 1),
         "summary": summary,
         "arms": list(turn.arms),
-        "weaknesses": [
-            row for row in platform.reader.weaknesses(name) if int(row["iteration"]) == number
-        ],
+        "weaknesses": platform.reader.weaknesses_of(name, number),
         "reasons": sorted(turn.rejected.items(), key=lambda item: -item[1]),
-        "fairness": fairness,
+        "fairness": fairness_table(platform.reader.metrics(name, number)),
         "group_columns": GROUP_COLUMNS,
         "difference_columns": DIFFERENCE_COLUMNS,
-        "neighbours": sorted(n for n in turns if abs(n - number) == 1),
+        "neighbours": sorted(n for n in near if n != number),
         "classes": door.manifest(name).classes,
         "figures": {
             "funnel": [charts.funnel(turn)],
             "seconds": [charts.costs(turn)],
-            **(predictions.figures() if predictions else {}),
+            **_predictions(door, name, number),
         },
     }
 
@@ -118,8 +158,6 @@ def sample(door: Door, name: str, sample: str) -> Facts:
         ConfigurationError: If the campaign has no such sample.
     """
     reader = door.platform.reader
-    rows = [row for row in reader.sample(sample) if row["campaign"] == name]
-    answers = reader.sample_answers(name, sample)
     # What people are asked about now is shown without anything that others said of it.
     if reader.sample_place(name, sample) is None:
         raise ConfigurationError(
@@ -128,9 +166,10 @@ def sample(door: Door, name: str, sample: str) -> Facts:
             reason="unknown_sample",
             field="sample",
         )
-    first = rows[0] if rows else {}
-    models = _distinct((str(r["model"]), r) for r in rows if r["model"] is not None)
-    manifests = _distinct((str(r["manifest"]), r) for r in rows if r["manifest"] is not None)
+    first = reader.sample_row(name, sample) or {}
+    manifests, in_all = reader.sample_manifests(name, sample, SHOWN_VERSIONS)
+    models, models_in_all = reader.sample_models(name, sample, SHOWN_VERSIONS)
+    newest = sorted({int(row["model_iteration"]) for row in models})[-5:]
     return {
         "campaign": name,
         "sample": sample,
@@ -138,36 +177,39 @@ def sample(door: Door, name: str, sample: str) -> Facts:
         "parents": list(first.get("parents") or ()),
         "scores": sorted((first.get("scores") or {}).items()),
         "manifests": manifests,
+        "more_manifests": in_all - len(manifests),
         "models": models,
-        "moved": _moved(door, name, models),
-        "answers": answers,
+        "more_models": models_in_all - len(models),
+        "moved": reader.lifts(name, newest),
+        "answers": reader.sample_answers(name, sample),
         "classes": door.manifest(name).classes,
     }
 
 
 def weaknesses(door: Door, name: str) -> Facts:
-    """Return what stands declared, every declaration with its reason, and the next plan."""
+    """Return what stands declared, the newest declarations with reasons, and the next plan."""
     return {
         "campaign": name,
         "plan": next_plan(name, door.platform),
         "proposals": door.platform.reader.proposed_plans(name),
         "classes": door.manifest(name).classes,
         "declared": door.platform.lineage.declared_weaknesses(name),
-        "declarations": door.platform.reader.declarations(name),
+        "declarations": door.platform.reader.newest_declarations(name, SHOWN_DECLARATIONS),
     }
 
 
 def recalls(door: Door, name: str) -> Facts:
-    """Return the recalls of a campaign, newest first."""
+    """Return the newest recalls of a campaign, newest first."""
     door.platform.lineage.campaign(name)
-    found = door.platform.reader.recalls(name)
-    return {"campaign": name, "recalls": list(reversed(found))}
+    found = door.platform.reader.newest_recalls(name, SHOWN_VERSIONS + 1)
+    is_cut = len(found) > SHOWN_VERSIONS
+    return {"campaign": name, "recalls": found[:SHOWN_VERSIONS], "is_cut": is_cut}
 
 
 def version(door: Door, name: str, digest: str) -> Facts | None:
     """Return a dataset version, or None where the campaign has none of this digest."""
     reader = door.platform.reader
-    line = [row for row in reader.ancestry(digest) if row["campaign"] == name]
+    line = reader.ancestors(name, digest, SHOWN_VERSIONS)
     if not line:
         return None
     return {
@@ -180,9 +222,9 @@ def version(door: Door, name: str, digest: str) -> Facts | None:
     }
 
 
-def unknown_iteration(name: str, number: int, known: Sequence[int]) -> ConfigurationError:
+def unknown_iteration(name: str, number: int, committed: int) -> ConfigurationError:
     """Return the error for an iteration that is not committed."""
-    there = f"0 to {max(known)}" if known else "none yet"
+    there = f"0 to {committed - 1}" if committed else "none yet"
     return ConfigurationError(
         f"campaign {name!r} has no committed iteration {number}; there are: {there}.",
         reason="unknown_iteration",
@@ -197,37 +239,30 @@ def _manifest(door: Door, digest: str) -> DatasetManifest | None:
         return None
 
 
-def _moved(door: Door, name: str, models: Iterable[Mapping[str, Any]]) -> list[Facts]:
-    """Return the headline numbers of the iterations whose models learnt from a sample."""
-    numbers = sorted({int(row["model_iteration"]) for row in models})[-5:]
-    found = []
-    for number in numbers:
-        for row in door.platform.reader.metrics(name, number):
-            if row["slice"] == "all" and int(row["seed"]) < 0 and "_lift:" in str(row["name"]):
-                found.append({**row, "iteration": number})
-    return found
-
-
-def _distinct(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
-    return list({key: row for key, row in rows}.values())
-
-
-def _predictions(door: Door, name: str, number: int) -> charts.Predictions | None:
-    """Return what the arms predicted on guide, or None where it is not in the store any more."""
+def _predictions(door: Door, name: str, number: int) -> Facts:
+    """Draw what the arms predicted on guide; nothing where it is not in the store any more."""
     artifacts = door.platform.reader.step_artifacts(name, number, "evaluate")
     if "probs" not in artifacts:
-        return None
+        return {}
+    manifest = door.manifest(name)
+    guide = tuple(ref.blob for ref in manifest.splits["guide"])
+    key = ("predictions", artifacts["probs"], guide, manifest.classes)
     try:
-        arrays: Mapping[str, Array] = decode_arrays(door.platform.objects.get(artifacts["probs"]))
-        guide = load_split(door.platform.objects, door.manifest(name), "guide")
+        return door.pages.get(key, lambda: _drawn(door, manifest, artifacts["probs"]))
     except ActiveSynthError:
-        return None  # erased or collected: the page shows the rest
+        return {}  # erased or collected: the page shows the rest
+
+
+def _drawn(door: Door, manifest: DatasetManifest, probs: str) -> Facts:
+    arrays: Mapping[str, Array] = decode_arrays(door.platform.objects.get(probs))
+    guide = load_split(door.platform.objects, manifest, "guide")
     order = {sample: place for place, sample in enumerate(guide.ids.tolist())}
     places = [order.get(sample, -1) for sample in arrays["ids"].tolist()]
     known = np.array([place >= 0 for place in places])
     labels = guide.y[np.array([place for place in places if place >= 0], np.int64)]
-    return charts.Predictions(
-        classes=door.manifest(name).classes,
+    predictions = charts.Predictions(
+        classes=manifest.classes,
         labels=labels,
-        probs={arm: probs[..., known, :] for arm, probs in arrays.items() if arm != "ids"},
+        probs={arm: found[..., known, :] for arm, found in arrays.items() if arm != "ids"},
     )
+    return {**predictions.figures()}
