@@ -46,16 +46,20 @@ _SECOND = """
               SELECT FROM activesynth.second_opinions l
               WHERE l.item = o.item AND l.annotator = o.annotator AND l.number > o.number))
 """
-# An array and no join: claims come and go, and the planner may know nothing of how few they are.
+# One's own are looked up one by one: claims come and go, and where the planner knows nothing of how
+# few they are, or how many are open, it may go through the whole queue instead.
 # Claims are inserted in the order of their key, as `release` locks them: no two wait in a circle.
 _CLAIM = """
     WITH {turn}
     own AS (
-        SELECT q.*, 0 AS place FROM activesynth.annotation_items q
-        WHERE {wanted} AND q.id = ANY(ARRAY(
-            SELECT c.item FROM activesynth.annotation_claims c WHERE c.annotator = :annotator))
+        SELECT q.*, 0 AS place
+        FROM activesynth.annotation_claims c
+        CROSS JOIN LATERAL (
+            SELECT * FROM activesynth.annotation_items i WHERE i.id = c.item
+            FOR UPDATE SKIP LOCKED
+        ) q
+        WHERE c.annotator = :annotator AND {wanted}
         ORDER BY q.iteration, q.position, q.id LIMIT :limit
-        FOR UPDATE OF q SKIP LOCKED
     ),
     {free},
     chosen AS MATERIALIZED ({chosen}),

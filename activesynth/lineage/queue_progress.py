@@ -10,7 +10,8 @@ from activesynth.lineage.engine import Database
 PACE = 20
 """Answers whose pace counts: enough for a median, and few enough to follow a person's day."""
 
-# By arrays and single look-ups: the planner may not know yet how few claims and answers there are.
+# By single look-ups (OFFSET 0): the planner may not know yet how few claims and answers there are,
+# and go through the whole queue instead.
 PROGRESS = """
     WITH turn AS MATERIALIZED (
         SELECT number, fence FROM activesynth.iterations
@@ -27,11 +28,14 @@ PROGRESS = """
           AND iteration = (SELECT number FROM turn) AND fence = (SELECT fence FROM turn)
     ),
     looked_at AS (
-        SELECT count(*) AS claimed FROM activesynth.annotation_items q
-        WHERE q.id = ANY(ARRAY(
-              SELECT c.item FROM activesynth.annotation_claims c
-              WHERE c.claimed_until > now()
-                AND (CAST(:annotator AS text) IS NULL OR c.annotator <> :annotator)))
+        SELECT count(*) AS claimed
+        FROM activesynth.annotation_claims c
+        CROSS JOIN LATERAL (
+            SELECT campaign, iteration, fence, state FROM activesynth.annotation_items i
+            WHERE i.id = c.item OFFSET 0
+        ) q
+        WHERE c.claimed_until > now()
+          AND (CAST(:annotator AS text) IS NULL OR c.annotator <> :annotator)
           AND q.campaign = :campaign AND q.state = 'open'
           AND q.iteration = (SELECT number FROM turn) AND q.fence = (SELECT fence FROM turn)
     ),
