@@ -19,14 +19,14 @@ RUN = """
     FROM activesynth.iterations WHERE run_key = :run_key
 """
 OPEN_QUESTIONS = """
-    SELECT i.campaign, sum(c.count) AS open
+    SELECT i.campaign, c.open
     FROM activesynth.iterations i
-    JOIN activesynth.annotation_counts c
-      ON c.campaign = i.campaign AND c.iteration = i.number AND c.fence = i.fence
-     AND c.state = 'open'
+    CROSS JOIN LATERAL (
+        SELECT sum(count) AS open FROM activesynth.annotation_counts
+        WHERE campaign = i.campaign AND iteration = i.number AND fence = i.fence AND state = 'open'
+    ) c
     WHERE i.state <> 'committed' AND i.state IN ('open', 'waiting')
-      AND i.questions_closed IS NULL AND c.count > 0
-    GROUP BY i.campaign
+      AND i.questions_closed IS NULL AND c.open > 0
 """
 VERDICTS = """
     SELECT iteration, weakness <> '' AS is_targeted, nullif(verdict, '') AS verdict,

@@ -88,6 +88,8 @@ _NAMES: dict[BatchKind, str] = {
     "annotator": _ANNOTATORS,
 }
 
+# OFFSET 0, here and below, has rows looked up one by one: what is read grows with the batch alone,
+# where a join may read the whole table, which grows with the campaign.
 _ANSWERS = """
     WITH asked AS (
         SELECT q.sample FROM activesynth.annotations a
@@ -103,10 +105,13 @@ _ANSWERS = """
     JOIN activesynth.iterations i
       ON i.campaign = q.campaign AND i.number = q.iteration AND i.state = 'committed'
      AND i.fence = q.fence
-    JOIN activesynth.annotations a ON a.item = q.id AND a.action <> 'undo'
-    WHERE NOT EXISTS (
-        SELECT FROM activesynth.annotations u WHERE u.item = a.item AND u.undoes = a.item_version
-    )
+    CROSS JOIN LATERAL (
+        SELECT * FROM activesynth.annotations WHERE item = q.id AND action <> 'undo' OFFSET 0
+    ) a
+    WHERE (
+        SELECT true FROM activesynth.annotations u
+        WHERE u.item = a.item AND u.undoes = a.item_version LIMIT 1
+    ) IS NULL
     ORDER BY q.sample, q.iteration, a.item_version DESC
 """
 _LINE = """
@@ -116,13 +121,13 @@ _LINE = """
         UNION ALL
         SELECT v.digest, v.epoch, v.iteration, v.origin,
                greatest(line.at, coalesce(v.iteration, -1)), line.depth + 1
-        FROM line JOIN activesynth.dataset_versions v
-          ON v.campaign = :campaign AND v.epoch = line.epoch AND v.parent = line.digest
+        FROM line CROSS JOIN LATERAL (
+            SELECT digest, epoch, iteration, origin FROM activesynth.dataset_versions
+            WHERE campaign = :campaign AND epoch = line.epoch AND parent = line.digest OFFSET 0
+        ) v
     )
     SELECT digest, iteration, origin, at FROM line ORDER BY epoch, depth
 """
-# OFFSET 0 has members looked up sample by sample: what is read grows with the batch alone, where
-# a join may read the whole table, which grows with the campaign.
 _MEMBERS = """
     WITH batch AS ({batch})
     SELECT m.manifest, count(*) AS samples, min(m.iteration) AS iteration
