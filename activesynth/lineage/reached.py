@@ -93,7 +93,9 @@ _NAMES: dict[BatchKind, str] = {
 _ANSWERS = """
     WITH asked AS (
         SELECT q.sample FROM activesynth.annotations a
-        JOIN activesynth.annotation_items q ON q.id = a.item
+        CROSS JOIN LATERAL (
+            SELECT campaign, sample FROM activesynth.annotation_items WHERE id = a.item OFFSET 0
+        ) q
         WHERE a.annotator = :annotator AND q.campaign = :campaign
         UNION
         SELECT unnest(CAST(:samples AS text[]))
@@ -101,9 +103,12 @@ _ANSWERS = """
     SELECT DISTINCT ON (q.sample, q.iteration)
            q.sample, q.iteration, q.kind, q.proposed, q.shard, a.action, a.label, a.annotator
     FROM asked
-    JOIN activesynth.annotation_items q ON q.campaign = :campaign AND q.sample = asked.sample
+    CROSS JOIN LATERAL (
+        SELECT * FROM activesynth.annotation_items
+        WHERE campaign = :campaign AND sample = asked.sample OFFSET 0
+    ) q
     JOIN activesynth.iterations i
-      ON i.campaign = q.campaign AND i.number = q.iteration AND i.state = 'committed'
+      ON i.campaign = :campaign AND i.number = q.iteration AND i.state = 'committed'
      AND i.fence = q.fence
     CROSS JOIN LATERAL (
         SELECT * FROM activesynth.annotations WHERE item = q.id AND action <> 'undo' OFFSET 0
@@ -116,8 +121,13 @@ _ANSWERS = """
 """
 _LINE = """
     WITH RECURSIVE line AS (
-        SELECT digest, epoch, iteration, origin, coalesce(iteration, -1) AS at, 0 AS depth
-        FROM activesynth.dataset_versions WHERE campaign = :campaign AND parent IS NULL
+        SELECT v.digest, v.epoch, v.iteration, v.origin, coalesce(v.iteration, -1) AS at, 0 AS depth
+        FROM activesynth.campaigns c CROSS JOIN generate_series(0, c.epoch) e
+        CROSS JOIN LATERAL (
+            SELECT digest, epoch, iteration, origin FROM activesynth.dataset_versions
+            WHERE campaign = :campaign AND epoch = e AND parent IS NULL OFFSET 0
+        ) v
+        WHERE c.name = :campaign
         UNION ALL
         SELECT v.digest, v.epoch, v.iteration, v.origin,
                greatest(line.at, coalesce(v.iteration, -1)), line.depth + 1
