@@ -47,9 +47,7 @@ class RowReader:
     def opinions(self, campaign: str) -> list[Row]:
         return self.opinion_rows
 
-    def declarations(
-        self, campaign: str, *, after: int = 0, limit: int | None = None
-    ) -> list[Row]:
+    def declarations(self, campaign: str, *, after: int = 0, limit: int | None = None) -> list[Row]:
         return []
 
     def diagnoses(self, campaign: str) -> list[Row]:
@@ -190,9 +188,7 @@ class RowReader:
     ) -> tuple[int, list[Row]]:
         return 0, []
 
-    def iterations(
-        self, campaign: str, *, after: int = -1, limit: int | None = None
-    ) -> list[Row]:
+    def iterations(self, campaign: str, *, after: int = -1, limit: int | None = None) -> list[Row]:
         return [row for row in self.iteration_rows if row["iteration"] > after][:limit]
 
     def metrics(self, campaign: str, iteration: int | None = None) -> list[Row]:

@@ -74,7 +74,9 @@ def main(names: dict[str, Any]) -> None:
 
 
 def _requests(route: Route, names: dict[str, Any]) -> list[tuple[str, str, Any]]:
-    path = route.path.format(name="style.css", dag_id="active_synthesis", run_id=names["run"], **names)
+    path = route.path.format(
+        name="style.css", dag_id="active_synthesis", run_id=names["run"], **names
+    )
     if "GET" in (route.methods or ()):
         return [("GET", path + query, None) for query in QUERIES.get(route.path, ("",))]
     last = route.path.rpartition("/")[2]

@@ -95,9 +95,7 @@ def summarise_campaign(
     higher = primary.higher_is_better
     if numbers is None:
         return summarise(platform.reader, config.name, **names, higher_is_better=higher)
-    return summarise_some(
-        platform.reader, config.name, numbers, **names, higher_is_better=higher
-    )
+    return summarise_some(platform.reader, config.name, numbers, **names, higher_is_better=higher)
 
 
 def render(report: Report) -> str:

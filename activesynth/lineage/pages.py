@@ -276,9 +276,7 @@ class PageRows:
         self, campaign: str, sample: str, limit: int
     ) -> tuple[list[dict[str, Any]], int]:
         """Return manifests that hold a sample, versions first, the newest first; and how many."""
-        return _counted(
-            self._some(SAMPLE_MANIFESTS, campaign=campaign, sample=sample, limit=limit)
-        )
+        return _counted(self._some(SAMPLE_MANIFESTS, campaign=campaign, sample=sample, limit=limit))
 
     def sample_models(
         self, campaign: str, sample: str, limit: int

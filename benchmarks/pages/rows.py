@@ -69,7 +69,8 @@ INSERT INTO activesynth.dataset_versions
     (campaign, digest, epoch, parent, origin, rows, iteration, committed_at)
 SELECT :campaign, CASE WHEN i = :last THEN :head ELSE :campaign || '-version-' || i END, 0,
        CASE WHEN i = 0 THEN :campaign || '-root' ELSE :campaign || '-version-' || i - 1 END,
-       'promoted', '{"train": 100, "guide": 100}', i, timestamptz '2026-01-01' + i * interval '1 day'
+       'promoted', '{"train": 100, "guide": 100}', i,
+       timestamptz '2026-01-01' + i * interval '1 day'
 FROM generate_series(0, :last) i;
 
 INSERT INTO activesynth.iterations
@@ -210,9 +211,7 @@ _STEPS = (
 )
 
 
-def write_campaign(
-    connection: Connection, objects: ObjectStore, name: str, size: Size
-) -> Places:
+def write_campaign(connection: Connection, objects: ObjectStore, name: str, size: Size) -> Places:
     """Write a campaign of this size, whose last iteration is the largest; nothing is committed."""
     shards = [
         _shard(objects, _pictures(min(SHARD, size.samples - first)))
@@ -240,8 +239,10 @@ def write_campaign(
     for statement in _ROWS.split(";\n"):
         if statement.strip():
             connection.execute(text(statement), values)
-    first = "SELECT id FROM activesynth.samples WHERE campaign = :campaign AND iteration = 0 " \
+    first = (
+        "SELECT id FROM activesynth.samples WHERE campaign = :campaign AND iteration = 0 "
         "AND verdict = 'accepted' ORDER BY id LIMIT 1"
+    )
     sample = connection.execute(text(first), {"campaign": name}).scalar_one()
     return Places(name, last, head, str(sample), f"{name}__it{last}")
 

@@ -38,4 +38,3 @@ def served(place: Place) -> Iterator[int]:
             yield int(json.loads(process.stdout.readline())["port"])
         finally:
             process.terminate()
-

@@ -1,4 +1,4 @@
-"""No statement of a page goes through a table that grows: what Postgres says of each, by EXPLAIN."""
+"""No statement of a page goes through a table that grows, by what EXPLAIN says of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Asked:
 
 @pytest.fixture(scope="module")
 def asked(
-    postgres_server: PostgresServer, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Asked]:
     name = postgres_server.create_database(migrated_template)
     place = Place(tmp_path_factory.mktemp("pages"), postgres_server.url(name))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
 
 from activesynth_airflow.web.kept import Kept
 
@@ -13,9 +16,13 @@ def test_a_value_is_made_once_however_many_ask_at_once() -> None:
     made: list[int] = []
     gate = threading.Barrier(8)
 
+    def make() -> int:
+        made.append(1)
+        return len(made)
+
     def ask() -> int:
         gate.wait()
-        return kept.get("key", lambda: made.append(1) or len(made))
+        return kept.get("key", make)
 
     with ThreadPoolExecutor(8) as pool:
         found = [turn.result() for turn in [pool.submit(ask) for _ in range(8)]]
@@ -28,12 +35,12 @@ def test_what_was_asked_for_longest_ago_goes_first() -> None:
     kept: Kept[str] = Kept(10, len)
     made: list[str] = []
 
-    def value(text: str) -> str:
+    def make(text: str) -> str:
         made.append(text)
         return text
 
     for text in ("aaaa", "bbbb", "aaaa", "cccc", "aaaa", "bbbb"):
-        assert kept.get(text, lambda text=text: value(text)) == text
+        assert kept.get(text, partial(make, text)) == text
 
     assert made == ["aaaa", "bbbb", "cccc", "bbbb"]
 
@@ -51,9 +58,7 @@ def test_one_value_that_is_too_heavy_is_kept_alone() -> None:
 def test_what_fails_is_not_kept() -> None:
     kept: Kept[int] = Kept(3)
 
-    try:
+    with pytest.raises(ZeroDivisionError):
         kept.get("key", lambda: 1 // 0)
-    except ZeroDivisionError:
-        pass
 
     assert kept.get("key", lambda: 2) == 2

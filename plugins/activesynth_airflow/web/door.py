@@ -73,9 +73,7 @@ class Door:
         Raises:
             MissingArtifactError: If it is not there, as after an erasure.
         """
-        return self._shards.get(
-            digest, lambda: SampleSet.decode(self.platform.objects.get(digest))
-        )
+        return self._shards.get(digest, lambda: SampleSet.decode(self.platform.objects.get(digest)))
 
     def close(self) -> None:
         """Let go of everything."""

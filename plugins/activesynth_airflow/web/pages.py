@@ -22,9 +22,7 @@ def campaigns(request: Request, doors: Doors) -> Response:
 
 
 @router.get("/campaigns/{campaign}")
-def campaign(
-    request: Request, campaign: str, doors: Doors, before: int | None = None
-) -> Response:
+def campaign(request: Request, campaign: str, doors: Doors, before: int | None = None) -> Response:
     """Show what one campaign achieved over its iterations; listed are those below ``before``."""
     return page(request, "campaign.html", **views.campaign(doors, campaign, before))
 

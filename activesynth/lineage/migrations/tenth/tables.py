@@ -107,9 +107,7 @@ _PAIRED = """(
         WHERE m.arm = 'targeted' AND m.seed = -1 AND strpos(m.name, '_lift:') > 1
     )"""
 
-VIEWS = _HISTORY.format(
-    counted=f"LATERAL ({_COUNTED}) s ON true"
-) + _PROGRESS.format(lift=_PAIRED)
+VIEWS = _HISTORY.format(counted=f"LATERAL ({_COUNTED}) s ON true") + _PROGRESS.format(lift=_PAIRED)
 VIEWS_BEFORE = _HISTORY.format(
     counted="""(
     SELECT campaign, iteration, weakness,
