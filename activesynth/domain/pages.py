@@ -15,6 +15,14 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     def run(self, run_key: str) -> dict[str, Any] | None:
         """Return campaign, iteration, state, fence and failure of the iteration of a run."""
 
+    def weaknesses(
+        self, campaign: str, *, after: tuple[int, str] | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the weakness history, all of it or what follows an (iteration, weakness)."""
+
+    def weaknesses_of(self, campaign: str, iteration: int) -> list[dict[str, Any]]:
+        """Return the weakness history of one iteration."""
+
     def open_questions(self) -> dict[str, int]:
         """Return how many questions of each campaign's active iteration have no answer yet."""
 

@@ -454,14 +454,6 @@ class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader,
     def metrics(self, campaign: str, iteration: int | None = None) -> list[dict[str, Any]]:
         """Return metric rows with iteration, arm, split, slice, name, value, low, high, n, seed."""
 
-    def weaknesses(
-        self, campaign: str, *, after: tuple[int, str] | None = None, limit: int | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the weakness history, all of it or what follows an (iteration, weakness)."""
-
-    def weaknesses_of(self, campaign: str, iteration: int) -> list[dict[str, Any]]:
-        """Return the weakness history of one iteration."""
-
     def samples(
         self, campaign: str, *, iteration: int | None = None, limit: int = 100, after: str = ""
     ) -> list[dict[str, Any]]:
