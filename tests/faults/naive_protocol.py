@@ -126,7 +126,7 @@ class NaiveLineageStore(PostgresLineageStore):
             spooled_bundle(campaign, iteration, bundle) as rows,
             self._connections.writing("naive rows") as connection,
         ):
-            merge_bundle(connection, stage_bundle(connection, rows))
+            merge_bundle(connection, campaign, stage_bundle(connection, rows))
 
 
 class NaiveBucket:
