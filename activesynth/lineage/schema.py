@@ -216,21 +216,17 @@ samples = Table(
     may("iteration", Integer),
     ForeignKeyConstraint(["campaign"], ["campaigns.name"]),
     CheckConstraint("origin IN ('real', 'synthetic')", name="origin"),
-    # Each begins what a page of candidates is filtered by, and has them in the order of the page.
-    Index(None, "campaign", "iteration", "id"),
     Index(None, "campaign", "generator"),
-    Index(None, "campaign", "weakness", "iteration", "id"),
     Index(None, "id"),
+    # Each has the candidates of an iteration in the order of a page, all or by what filters them.
     *(
-        Index(
-            f"samples_{name}_idx",
-            *("campaign", "iteration", column, "id"),
-            postgresql_where=text("origin = 'synthetic'"),
-        )
-        for name, column in (
-            ("verdict", "verdict"),
-            ("reason", "verdict_reason"),
-            ("label", "label"),
+        Index(name and f"samples_{name}_idx", "campaign", *columns, "id", postgresql_where=text(of))
+        for name, columns, of in (
+            (None, ("iteration",), "iteration IS NOT NULL"),
+            (None, ("weakness", "iteration"), "weakness IS NOT NULL"),
+            ("verdict", ("iteration", "verdict"), "origin = 'synthetic'"),
+            ("reason", ("iteration", "verdict_reason"), "origin = 'synthetic'"),
+            ("label", ("iteration", "label"), "origin = 'synthetic'"),
         )
     ),
 )

@@ -24,8 +24,12 @@ GROUP BY 1, 2, 3, 4, 5;
 """
 INDEXES = {
     "iterations_run_key_idx": "iterations (run_key)",
-    "samples_campaign_iteration_id_idx": "samples (campaign, iteration, id)",
-    "samples_campaign_weakness_iteration_id_idx": "samples (campaign, weakness, iteration, id)",
+    "samples_campaign_iteration_id_idx": (
+        "samples (campaign, iteration, id) WHERE iteration IS NOT NULL"
+    ),
+    "samples_campaign_weakness_iteration_id_idx": (
+        "samples (campaign, weakness, iteration, id) WHERE weakness IS NOT NULL"
+    ),
     "samples_verdict_idx": "samples (campaign, iteration, verdict, id) WHERE origin = 'synthetic'",
     "samples_reason_idx": (
         "samples (campaign, iteration, verdict_reason, id) WHERE origin = 'synthetic'"
