@@ -34,6 +34,7 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", f"{API}/iterations"): READ,
     ("GET", f"{API}/weaknesses"): READ,
     ("GET", f"{API}/iterations/{{number}}/candidates"): READ,
+    ("GET", f"{API}/iterations/{{number}}/predictions"): READ,
     ("GET", f"{API}/samples/{{sample}}"): READ,
     ("GET", f"{API}/versions/{{digest}}/members"): READ,
     ("GET", "/campaigns/{campaign}/weaknesses"): READ,

@@ -19,7 +19,15 @@ from activesynth.errors import (
     MissingArtifactError,
     TransientError,
 )
-from activesynth_airflow.web import api, api_actions, api_plans, api_queue, files, pages
+from activesynth_airflow.web import (
+    api,
+    api_actions,
+    api_plans,
+    api_predictions,
+    api_queue,
+    files,
+    pages,
+)
 from activesynth_airflow.web.door import Door
 from activesynth_airflow.web.rendering import error_response
 
@@ -64,6 +72,7 @@ def build_app(door: Door | None = None) -> FastAPI:
     app.include_router(pages.router, include_in_schema=False)
     app.include_router(files.router, include_in_schema=False)
     app.include_router(api.router)
+    app.include_router(api_predictions.router)
     app.include_router(api_queue.router)
     app.include_router(api_actions.router)
     app.include_router(api_plans.router)

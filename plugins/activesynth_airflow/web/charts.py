@@ -131,7 +131,7 @@ def embedding_map(
                 }
             )
     share = float(drawn["share"][0])
-    figure = _figure("embeddings", traces, f"the plane shows {share:.0%} of the variance of train")
+    figure = _figure("embeddings", traces, f"{share:.0%} of the variance of train")
     figure["layout"] |= {"height": 520, "dragmode": "select", "hovermode": "closest"}
     return figure, sorted(set(cluster.tolist()))
 
@@ -142,13 +142,20 @@ class Predictions:
 
     Attributes:
         classes: Names by label.
+        ids: Samples ``(n,)``.
         labels: True labels ``(n,)``.
         probs: Arm to class probabilities ``(n, classes)``.
     """
 
     classes: Sequence[str]
+    ids: Array
     labels: Array
     probs: Mapping[str, Array]
+
+    def of(self, arm: str) -> tuple[Array, Array]:
+        """Return the predicted labels ``(n,)`` and how sure the arm was of them ``(n,)``."""
+        probs = _mean(self.probs[arm])
+        return probs.argmax(axis=1), probs.max(axis=1)
 
     def figures(self) -> dict[str, list[Figure]]:
         """Draw confusion matrices and the reliability diagram."""
@@ -161,7 +168,7 @@ class Predictions:
     def _confusion(self, arm: str) -> Figure:
         names = [escape(name) for name in self.classes]
         table = np.zeros((len(names), len(names)), np.int64)
-        np.add.at(table, (self.labels, _mean(self.probs[arm]).argmax(axis=1)), 1)
+        np.add.at(table, (self.labels, self.of(arm)[0]), 1)
         # A share of the row's class: rare classes are what this is about.
         shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
         trace = {
@@ -241,4 +248,6 @@ def _figure(title: str, traces: list[Figure], x: str, *, left: int = 60) -> Figu
     drawn["xaxis"] = {**drawn.get("xaxis", {}), "title": {"text": escape(x)}}
     drawn["margin"] = {**drawn.get("margin", {}), "l": left}
     drawn["showlegend"] = len(traces) > 1
+    # Below: beside the plot it would leave nothing of it on a narrow screen.
+    drawn["legend"] = {"orientation": "h", "y": -0.25}
     return {"data": traces, "layout": drawn}

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from activesynth.config.campaign import CampaignConfig, parse_campaign
-from activesynth.domain.canonical import Array, decode_arrays
-from activesynth.domain.dataset_access import load_split
 from activesynth.domain.documents import DatasetManifest
-from activesynth.errors import ActiveSynthError, ConfigurationError, MissingArtifactError
+from activesynth.errors import ConfigurationError, MissingArtifactError
 from activesynth.experiments.fairness_table import (
     DIFFERENCE_COLUMNS,
     GROUP_COLUMNS,
@@ -24,6 +20,7 @@ from activesynth.experiments.words import plain_words
 from activesynth.operations.next_plan import next_plan
 from activesynth_airflow.web import charts
 from activesynth_airflow.web.door import Door
+from activesynth_airflow.web.pictured import drawn_map, guide_figures
 
 Facts = dict[str, Any]
 SHOWN_VERSIONS = 50
@@ -80,8 +77,12 @@ def _achieved(door: Door, config: CampaignConfig) -> Facts:
     figures = campaign_figures(summary)
     lines = charts.weakness_table(door.platform.reader.weaknesses(config.name))
     words = plain_words(summary)
+    last = summary.iterations[-1].number if summary.iterations else None
+    picture = drawn_map(door, config.name, last)
     return {
         "summary": summary,
+        "map_iteration": last if picture.figures else None,
+        "map_clusters": picture.clusters,
         "words": {name: getattr(words, name)[-SHOWN_SENTENCES:] for name in words.__slots__},
         "untold": {
             name: max(0, len(getattr(words, name)) - SHOWN_SENTENCES) for name in words.__slots__
@@ -97,6 +98,7 @@ def _achieved(door: Door, config: CampaignConfig) -> Facts:
                 "lift": figures["lift"],
                 "state": figures["state"],
                 "efficiency": charts.efficiency(summary),
+                "map": picture.figures,
                 "seconds": campaign_figures(newest)["seconds"],
             }
         ),
@@ -136,7 +138,7 @@ def iteration(door: Door, name: str, number: int) -> Facts:
         "figures": {
             "funnel": [charts.funnel(turn)],
             "seconds": [charts.costs(turn)],
-            **_predictions(door, name, number),
+            **guide_figures(door, name, number),
         },
     }
 
@@ -237,32 +239,3 @@ def _manifest(door: Door, digest: str) -> DatasetManifest | None:
         return DatasetManifest.decode(door.platform.objects.get(digest))
     except MissingArtifactError:
         return None
-
-
-def _predictions(door: Door, name: str, number: int) -> Facts:
-    """Draw what the arms predicted on guide; nothing where it is not in the store any more."""
-    artifacts = door.platform.reader.step_artifacts(name, number, "evaluate")
-    if "probs" not in artifacts:
-        return {}
-    manifest = door.manifest(name)
-    guide = tuple(ref.blob for ref in manifest.splits["guide"])
-    key = ("predictions", artifacts["probs"], guide, manifest.classes)
-    try:
-        return door.pages.get(key, lambda: _drawn(door, manifest, artifacts["probs"]))
-    except ActiveSynthError:
-        return {}  # erased or collected: the page shows the rest
-
-
-def _drawn(door: Door, manifest: DatasetManifest, probs: str) -> Facts:
-    arrays: Mapping[str, Array] = decode_arrays(door.platform.objects.get(probs))
-    guide = load_split(door.platform.objects, manifest, "guide")
-    order = {sample: place for place, sample in enumerate(guide.ids.tolist())}
-    places = [order.get(sample, -1) for sample in arrays["ids"].tolist()]
-    known = np.array([place >= 0 for place in places])
-    labels = guide.y[np.array([place for place in places if place >= 0], np.int64)]
-    predictions = charts.Predictions(
-        classes=manifest.classes,
-        labels=labels,
-        probs={arm: found[..., known, :] for arm, found in arrays.items() if arm != "ids"},
-    )
-    return {**predictions.figures()}
