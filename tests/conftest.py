@@ -26,6 +26,7 @@ pytest_plugins = [
     "embedded_fixtures",
     "laboratory_fixtures",
     "no_skips",
+    "page_fixtures",
     "queue_cases",
     "ward_fixtures",
     "web_fixtures",

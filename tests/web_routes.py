@@ -31,6 +31,7 @@ RULES: dict[tuple[str, str], str] = {
     ("GET", "/static/{name}"): READ,
     ("GET", "/api/v1/openapi.json"): READ,
     ("GET", "/api/v1/campaigns"): READ,
+    ("GET", API): READ,
     ("GET", f"{API}/iterations"): READ,
     ("GET", f"{API}/weaknesses"): READ,
     ("GET", f"{API}/iterations/{{number}}/candidates"): READ,

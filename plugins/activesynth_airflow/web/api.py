@@ -6,8 +6,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, Field
 
+from activesynth.client.facts import (
+    Campaign,
+    CampaignDesk,
+    Candidate,
+    Failure,
+    Iteration,
+    Member,
+    Page,
+    Row,
+    Sample,
+    Weakness,
+)
+from activesynth.client.texts import LARGEST, PRINTED
 from activesynth_airflow.web import views
 from activesynth_airflow.web.access import READING
 from activesynth_airflow.web.door import Doors
@@ -15,10 +27,8 @@ from activesynth_airflow.web.door import Doors
 router = APIRouter(prefix="/api/v1", dependencies=READING)
 
 LIMIT = 200
-PRINTED = r"^[^\x00-\x1f\x7f]*$"
-"""Of texts: no control characters, which Postgres cannot keep or nobody can see."""
 Name = Annotated[str, Path(max_length=200, pattern=PRINTED)]
-Number = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Number = Annotated[int, Path(ge=0, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=LIMIT)]
 After = Annotated[
     str, Query(max_length=200, pattern=PRINTED, description="The last key of the page before.")
@@ -26,35 +36,15 @@ After = Annotated[
 Text = Annotated[str | None, Query(max_length=200, pattern=PRINTED)]
 
 
-class Problem(BaseModel):
-    """Why a request was not answered."""
-
-    reason: str = Field(description="A stable code; docs/reference/errors.md lists them.")
-    message: str
-    field: str
-
-
-class Failure(BaseModel):
-    """What comes with every status of 400 and above."""
-
-    error: Problem
-
-
-class Page(BaseModel):
-    """One page of rows; ``next`` is the key to go on after, null at the end."""
-
-    items: list[dict[str, Any]]
-    next: str | None = None
-
-
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure} for status in (401, 403, 404, 409, 410, 422, 500, 503)
 }
 
 
-def paged(rows: list[dict[str, Any]], key: str, limit: int) -> Page:
+def paged(model: type[Row], rows: list[dict[str, Any]], key: str, limit: int) -> Page[Row]:
     """Return rows as a page: one that is not full is the last."""
-    return Page(items=rows, next=str(rows[-1][key]) if len(rows) == limit else None)
+    following = str(rows[-1][key]) if len(rows) == limit else None
+    return Page(items=[model.model_validate(row) for row in rows], next=following)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -72,9 +62,21 @@ def openapi(request: Request) -> dict[str, Any]:
 
 
 @router.get("/campaigns", responses=FAILURES)
-def campaigns(doors: Doors) -> Page:
+def campaigns(doors: Doors) -> Page[Campaign]:
     """List campaigns: state, head, last lift, open questions."""
-    return Page(items=views.campaigns(doors))
+    return Page(items=[Campaign.model_validate(row) for row in views.campaigns(doors)])
+
+
+@router.get("/campaigns/{campaign}", responses=FAILURES)
+def desk(campaign: Name, doors: Doors) -> CampaignDesk:
+    """Return the classes of a campaign and its kind of data, as an annotator needs them."""
+    record, manifest = doors.platform.lineage.campaign(campaign), doors.manifest(campaign)
+    return CampaignDesk(
+        campaign=campaign,
+        head=str(record.head),
+        modality=manifest.modality,
+        classes=list(manifest.classes),
+    )
 
 
 @router.get("/campaigns/{campaign}/iterations", responses=FAILURES)
@@ -82,14 +84,14 @@ def iterations(
     campaign: Name,
     doors: Doors,
     after: Annotated[
-        int, Query(ge=-1, le=2**31 - 1, description="The last number of the page before.")
+        int, Query(ge=-1, le=LARGEST, description="The last number of the page before.")
     ] = -1,
     limit: Limit = 60,
-) -> Page:
+) -> Page[Iteration]:
     """List the committed iterations of a campaign by number."""
     doors.platform.lineage.campaign(campaign)
     rows = doors.platform.reader.iterations(campaign, after=after, limit=limit)
-    return paged(rows, "iteration", limit)
+    return paged(Iteration, rows, "iteration", limit)
 
 
 @router.get("/campaigns/{campaign}/weaknesses", responses=FAILURES)
@@ -105,7 +107,7 @@ def weaknesses(
         ),
     ] = "",
     limit: Limit = 60,
-) -> Page:
+) -> Page[Weakness]:
     """List the weakness history of a campaign by iteration and rank."""
     doors.platform.lineage.campaign(campaign)
     number, _, weakness = after.partition(":")
@@ -114,7 +116,8 @@ def weaknesses(
     )
     is_last = len(rows) < limit
     key = "" if is_last else f"{rows[-1]['iteration']}:{rows[-1]['weakness']}"
-    return Page(items=rows, next=key or None)
+    items = [Weakness.model_validate(row) for row in rows]
+    return Page(items=items, next=key or None)
 
 
 @router.get("/campaigns/{campaign}/iterations/{number}/candidates", responses=FAILURES)
@@ -127,8 +130,8 @@ def candidates(
     verdict: Text = None,
     reason: Text = None,
     weakness: Text = None,
-    label: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
-) -> Page:
+    label: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
+) -> Page[Candidate]:
     """List synthetic samples of an iteration by id, with verdict, scores and parents."""
     doors.platform.lineage.campaign(campaign)
     rows = doors.platform.reader.candidates(
@@ -141,24 +144,21 @@ def candidates(
         weakness=weakness,
         label=label,
     )
-    return paged(rows, "sample", limit)
+    return paged(Candidate, rows, "sample", limit)
 
 
 @router.get("/campaigns/{campaign}/samples/{sample}", responses=FAILURES)
-def sample(campaign: Name, sample: Name, doors: Doors) -> dict[str, Any]:
+def sample(campaign: Name, sample: Name, doors: Doors) -> Sample:
     """Return what is on record about a sample: origin, parents, versions, models, answers."""
     found = views.sample(doors, campaign, sample)
-    return {
-        name: found[name]
-        for name in ("sample", "first", "parents", "manifests", "models", "moved", "answers")
-    }
+    return Sample.model_validate({**found, "first": found["first"] or None})
 
 
 @router.get("/campaigns/{campaign}/versions/{digest}/members", responses=FAILURES)
 def members(
     campaign: Name, digest: Name, doors: Doors, after: After = "", limit: Limit = 60
-) -> Page:
+) -> Page[Member]:
     """List the recorded samples of a version by id."""
     doors.platform.lineage.campaign(campaign)
     rows = doors.platform.reader.version_members(campaign, digest, after=after, limit=limit)
-    return paged(rows, "sample", limit)
+    return paged(Member, rows, "sample", limit)

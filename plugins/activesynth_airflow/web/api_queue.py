@@ -6,92 +6,19 @@ Whoever answers is whom Airflow authenticated: no request names an annotator.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
 
+from activesynth.client.questions import Answer, Handed, Progress, Question, Saved, Undo, Wanted
 from activesynth.domain.records import Annotation, QueueItem
 from activesynth.errors import ConfigurationError, InputError
 from activesynth.operations.finish import finish_questions
 from activesynth_airflow.web.access import ANNOTATING, Annotator
-from activesynth_airflow.web.api import FAILURES, PRINTED, Name
+from activesynth_airflow.web.api import FAILURES, Name
 from activesynth_airflow.web.door import Door, Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}/queue", dependencies=ANNOTATING)
-
-AHEAD = 24
-"""Items that are claimed and loaded at once: a grid, or what is preloaded."""
-Id = Annotated[str, Field(min_length=1, max_length=300, pattern=PRINTED)]
-Label = Annotated[int, Field(ge=0, le=100_000)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Wanted(_Strict):
-    """What to hand out: first questions, or blind second ones."""
-
-    limit: Annotated[int, Field(ge=1, le=AHEAD)] = 8
-    second: bool = False
-    kinds: list[Literal["label", "review", "recheck"]] | None = None
-
-
-class Answer(_Strict):
-    """An answer about one item, as the version that was shown; ``second`` for a blind one."""
-
-    item: Id
-    sample: Id
-    version: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    action: Literal["accept", "reject", "relabel", "skip"]
-    label: Label | None = None
-    second: bool = False
-
-
-class Undo(_Strict):
-    """Which item's answer, of this person, is taken back."""
-
-    item: Id
-    second: bool = False
-
-
-class Question(BaseModel):
-    """One item as it is shown; nothing in it tells what others answered."""
-
-    id: str
-    sample: str
-    kind: str
-    proposed: int | None
-    version: int
-
-
-class Progress(BaseModel):
-    """How far the questions of the active iteration are."""
-
-    iteration: int | None
-    open: int
-    answered: int
-    skipped: int
-    rejected: int
-    claimed: int
-    answered_by_me: int
-    seconds_per_answer: float | None
-    seconds_left: float | None
-
-
-class Handed(BaseModel):
-    """The next questions of this person, and how far the queue is."""
-
-    items: list[Question]
-    progress: Progress
-
-
-class Saved(BaseModel):
-    """An answer is on record; it stays there whatever happens next."""
-
-    saved: str
-    progress: Progress
 
 
 class Finished(BaseModel):
