@@ -69,6 +69,8 @@ class CuttingRelay:
         except OSError:  # it was killed
             _end(client)
             return
+        for one in (client, server):  # or headers and bodies wait for each other
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
         with contextlib.suppress(OSError):
             while data := server.recv(65536):

@@ -123,7 +123,7 @@ def _application() -> Any:
     from activesynth_airflow.web import access
     from activesynth_airflow.web.app import build_app
 
-    def somebody(request: Request) -> _Person:
+    async def somebody(request: Request) -> _Person:
         kind, _, name = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not name:
             raise HTTPException(401, "Not authenticated")

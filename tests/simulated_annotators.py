@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from activesynth.client.client import Client
 from activesynth.client.questions import Answer, Question
@@ -21,6 +21,9 @@ TWICE, LATE, BACK, LOST, INTRUDES, RELOADS, LEAVES = 0.06, 0.04, 0.05, 0.03, 0.0
 """How often a person presses twice at once, or once more later; takes back; loses the line;
 answers what another has; reloads the page while it saves; and leaves it then for good."""
 PEOPLE = ("ada", "bob", "cleo", "dan")
+
+
+Heard = TypeVar("Heard")
 
 
 class Row(NamedTuple):
@@ -153,7 +156,7 @@ class Person:
             self.told.taken_back += 1
             return
 
-    def _surely(self, ask):  # type: ignore[no-untyped-def]
+    def _surely(self, ask: Callable[[], Heard]) -> Heard:
         """Ask again for as long as nothing answers."""
         while True:
             try:
@@ -227,4 +230,8 @@ def faults(rows: Sequence[Row], samples: Sequence[str], told: Sequence[Told]) ->
     winners: dict[tuple[str, int], set[str]] = defaultdict(set)
     for row in saved:
         winners[row.item, row.version].add(row.who)
-    return found + [f"{who} all were told they answered {key}" for key, who in winners.items() if len(who) > 1]
+    return found + [
+        f"{sorted(who)} all were told that they answered {key}"
+        for key, who in winners.items()
+        if len(who) > 1
+    ]

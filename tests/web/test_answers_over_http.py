@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from activesynth.client.client import Client
+from activesynth.client.questions import Question
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.effects import Unwatched
 from activesynth.domain.records import IterationRecord, QueueItem
@@ -64,7 +65,7 @@ def asked(lineage: Lineage, home: Path, count: int) -> IterationRecord:
 @contextmanager
 def people(server: PageServer, kind: type[Person] = Person) -> Iterator[list[Person]]:
     """Give everybody a client behind a relay of their own."""
-    seen: list = []
+    seen: list[Question] = []
     with ExitStack() as stack:
         made = []
         for number, who in enumerate(PEOPLE):
@@ -77,7 +78,6 @@ def people(server: PageServer, kind: type[Person] = Person) -> Iterator[list[Per
 def disturb(server: PageServer, url: str, work: list[Future[None]], kills: int) -> None:
     """While people work, let claims run out and kill the server ``kills`` times."""
     engine = create_engine(url)
-    step = time.monotonic()
     killed, count = 0, 0
     while not all(one.done() for one in work):
         with engine.begin() as connection:
@@ -151,5 +151,5 @@ def test_the_comparison_finds_what_naive_ones_do(
     told: list[Told] = [one.told for one in everybody]
     found = faults(rows, samples, told)
     assert found
-    wanted = "is about" if naive == "client" else "all were told they answered"
+    wanted = "is about" if naive == "client" else "all were told that they answered"
     assert any(wanted in text for text in found)
