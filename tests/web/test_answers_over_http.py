@@ -112,10 +112,13 @@ def test_every_acknowledged_answer_is_there_once_though_the_server_is_killed_und
     opened = asked(lineage, tmp_path, ITEMS)
     before = page_server.kills
 
-    with page_server.serving(database_url, tmp_path), people(page_server) as everybody:
-        with ThreadPoolExecutor(len(everybody)) as pool:
-            work = [pool.submit(one.work) for one in everybody]
-            disturb(page_server, database_url, work, KILLS)
+    with (
+        page_server.serving(database_url, tmp_path),
+        people(page_server) as everybody,
+        ThreadPoolExecutor(len(everybody)) as pool,
+    ):
+        work = [pool.submit(one.work) for one in everybody]
+        disturb(page_server, database_url, work, KILLS)
 
     rows, samples, undone = on_record(database_url)
     told = [one.told for one in everybody]
@@ -141,11 +144,13 @@ def test_the_comparison_finds_what_naive_ones_do(
     settings = {"NAIVE": "1"} if naive == "server" else {}
     kind = ByPosition if naive == "client" else Person
 
-    with page_server.serving(database_url, tmp_path, **settings):
-        with people(page_server, kind) as everybody:
-            with ThreadPoolExecutor(len(everybody)) as pool:
-                work = [pool.submit(one.work) for one in everybody]
-                disturb(page_server, database_url, work, 0)
+    with (
+        page_server.serving(database_url, tmp_path, **settings),
+        people(page_server, kind) as everybody,
+        ThreadPoolExecutor(len(everybody)) as pool,
+    ):
+        work = [pool.submit(one.work) for one in everybody]
+        disturb(page_server, database_url, work, 0)
 
     rows, samples, _ = on_record(database_url)
     told: list[Told] = [one.told for one in everybody]
