@@ -27,7 +27,7 @@ from activesynth.client.facts import (
     Sample,
     Weakness,
 )
-from activesynth.client.questions import Answer, Handed, Progress, Saved, Undo, Wanted
+from activesynth.client.questions import Answer, Handed, Nothing, Progress, Saved, Undo, Wanted
 from activesynth.client.transport import Transport, read, segment
 from activesynth.domain.sharing import OpinionAction, QuestionKind
 
@@ -185,7 +185,7 @@ class Client:
 
     def release(self, campaign: str) -> Progress:
         """Let go of all that one holds, so that others get it at once."""
-        return self._post(Progress, self._at(campaign, "queue", "release"), None)
+        return self._post(Progress, self._at(campaign, "queue", "release"), Nothing())
 
     def _at(self, campaign: str, *parts: object) -> str:
         return "/".join([_API, segment(campaign), *map(segment, parts)])
@@ -195,7 +195,7 @@ class Client:
         return found
 
     def _post(
-        self, model: type[Message], path: str, body: BaseModel | None, *, may_repeat: bool = True
+        self, model: type[Message], path: str, body: BaseModel, *, may_repeat: bool = True
     ) -> Message:
         answer = self._transport.post(path, body, may_repeat=may_repeat)
         found: Message = read(model, answer, self._transport.url)

@@ -40,6 +40,10 @@ class Undo(Strict):
     second: bool = False
 
 
+class Nothing(Strict):
+    """What is sent where nothing has to be said: a write is JSON all the same."""
+
+
 class Question(BaseModel):
     """One item as it is shown; nothing in it tells what others answered."""
 
@@ -76,3 +80,9 @@ class Saved(BaseModel):
 
     saved: str
     progress: Progress
+
+
+class Finished(BaseModel):
+    """The questions are closed; so many have no answer."""
+
+    missing: int

@@ -35,7 +35,7 @@ _CLASSES: Mapping[int, type[ActiveSynthError]] = {
     422: ConfigurationError,
     429: TransientError,
 }
-_OF_INPUT = ("annotation_label", "annotation_sample", "request")
+_OF_INPUT = ("annotation_label", "annotation_sample", "opinion_label", "request")
 """Reasons of status 422 that are not a campaign's author's but the answer's."""
 
 
@@ -98,9 +98,9 @@ class Transport:
         address = f"{ROOM}{path}" + (f"?{urlencode(given)}" if given else "")
         return self._as_somebody("GET", address, None, may_repeat=True)
 
-    def post(self, path: str, body: BaseModel | None = None, *, may_repeat: bool = True) -> bytes:
+    def post(self, path: str, body: BaseModel, *, may_repeat: bool) -> bytes:
         """Send a write; ``may_repeat`` where the same again changes nothing more."""
-        sent = b"{}" if body is None else body.model_dump_json().encode()
+        sent = body.model_dump_json().encode()
         return self._as_somebody("POST", f"{ROOM}{path}", sent, may_repeat=may_repeat)
 
     def close(self) -> None:

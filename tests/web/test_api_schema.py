@@ -7,13 +7,14 @@ gets no further than 404; the rest is what the schema allows, or just does not a
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -100,8 +101,6 @@ def commit_of(opened: Any, head: str) -> Any:
     """Return a commit whose version is a manifest that is in the store."""
     made = make_commit(opened)
     bundle = made.bundle
-    from dataclasses import replace
-
     members = tuple(replace(one, manifest=head) for one in bundle.members)
     version = replace(bundle.version, digest=head)
     models = tuple(replace(one, trained_on=head) for one in bundle.models)
@@ -115,18 +114,26 @@ def described(served: PageServer) -> BaseSchema:
     document = json.loads(found.data)
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=served.url + ROOM)
+    schema.config.generation.update(with_security_parameters=False)
     return schema
 
 
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+@pytest.mark.parametrize(
+    ("path", "method", "mode"),
+    [
+        (path, method, mode)
+        for path, method in OPERATIONS
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+        if mode is GenerationMode.POSITIVE or "{" in path  # else nothing can be wrong
+    ],
+)
 def test_no_request_gets_a_5xx_or_what_the_schema_does_not_tell(
     described: BaseSchema, served: PageServer, path: str, method: str, mode: GenerationMode
 ) -> None:
     operation = described[path][method]
 
     @settings(
-        max_examples=15,
+        max_examples=40,
         derandomize=True,
         database=None,
         deadline=None,
@@ -135,10 +142,14 @@ def test_no_request_gets_a_5xx_or_what_the_schema_does_not_tell(
     )
     @given(case=operation.as_strategy(generation_mode=mode), known=st.data())
     def try_it(case: Case, known: st.DataObject) -> None:
+        # What is mounted never sees a path with a line break: its host answers that.
+        assume(not {"\n", "%0A"} & set(re.split("(\n|%0A)", case.formatted_path)))
+        checks = CHECKS
         if known.draw(st.booleans()):
             name_what_is_there(case)
+            checks = [check for check in CHECKS if check is not negative_data_rejection]
         headers = {"Authorization": "Bearer ada", "X-Activesynth": "1"}
-        case.call_and_validate(headers=headers, checks=CHECKS)
+        case.call_and_validate(headers=headers, checks=checks)
 
     try_it()
 

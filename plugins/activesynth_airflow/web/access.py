@@ -16,7 +16,7 @@ from airflow.api_fastapi.core_api.security import (
     requires_access_pool,
 )
 from airflow.configuration import conf
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Header, HTTPException, Request
 
 DAG = "active_synthesis"
 """Whoever may see, edit or start runs of this DAG may see, annotate or act on its campaigns."""
@@ -34,7 +34,13 @@ _START = Depends(requires_access_dag("POST", DagAccessEntity.RUN, DAG))
 _OPERATE = Depends(requires_access_pool("PUT"))
 
 
-def _from_our_pages(request: Request) -> None:
+def _from_our_pages(
+    request: Request,
+    _: Annotated[
+        str | None,
+        Header(alias=HEADER, description="Any value; a write without it is refused (403)."),
+    ] = None,
+) -> None:
     """Refuse a write that another site may have made a browser send.
 
     Raises:

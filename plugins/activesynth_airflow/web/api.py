@@ -37,8 +37,10 @@ Text = Annotated[str | None, Query(max_length=200, pattern=PRINTED)]
 
 
 FAILURES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure} for status in (401, 403, 404, 409, 410, 422, 500, 503)
+    status: {"model": Failure} for status in (400, 401, 403, 404, 409, 410, 422, 500, 503)
 }
+WRITE_FAILURES = FAILURES | {status: {"model": Failure} for status in (411, 413, 415)}
+"""Writes say their length, are bounded, and are JSON."""
 
 
 def paged(model: type[Row], rows: list[dict[str, Any]], key: str, limit: int) -> Page[Row]:

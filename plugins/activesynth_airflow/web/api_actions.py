@@ -22,7 +22,7 @@ from activesynth.operations import declare as operation
 from activesynth.operations.reach import reached
 from activesynth.operations.recall import parse_selection, recall
 from activesynth_airflow.web.access import OPERATING, READING, Annotator
-from activesynth_airflow.web.api import FAILURES, Name
+from activesynth_airflow.web.api import FAILURES, WRITE_FAILURES, Name
 from activesynth_airflow.web.door import Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}")
@@ -38,7 +38,7 @@ def declarations(campaign: Name, doors: Doors) -> Declarations:
     return Declarations.model_validate({"items": rows})
 
 
-@router.post("/declarations", dependencies=OPERATING, responses=FAILURES)
+@router.post("/declarations", dependencies=OPERATING, responses=WRITE_FAILURES)
 def declare(campaign: Name, given: Declared, doors: Doors) -> Standing:
     """Declare a weakness: diagnoses from the next on measure it and plan for it."""
     platform = doors.platform
@@ -59,7 +59,7 @@ def declare(campaign: Name, given: Declared, doors: Doors) -> Standing:
     return _standing(doors, campaign, target)
 
 
-@router.post("/withdrawals", dependencies=OPERATING, responses=FAILURES)
+@router.post("/withdrawals", dependencies=OPERATING, responses=WRITE_FAILURES)
 def withdraw(campaign: Name, given: Withdrawn, doors: Doors) -> Standing:
     """Withdraw a declared weakness; what it did so far stays on record."""
     operation.withdraw(campaign, given.target, given.reason, doors.platform)
@@ -82,7 +82,7 @@ def reach(
     return Reach.model_validate(reached(selection, doors.platform).document())
 
 
-@router.post("/recalls", dependencies=OPERATING, responses=FAILURES)
+@router.post("/recalls", dependencies=OPERATING, responses=WRITE_FAILURES)
 def take_back(campaign: Name, batch: Batch, who: Annotator, doors: Doors) -> Recalled:
     """Recall a batch as a new version without it, or tell what that would do (``do`` false)."""
     doors.platform.lineage.campaign(campaign)

@@ -10,24 +10,28 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from activesynth.client.questions import Answer, Handed, Progress, Question, Saved, Undo, Wanted
+from activesynth.client.questions import (
+    Answer,
+    Finished,
+    Handed,
+    Nothing,
+    Progress,
+    Question,
+    Saved,
+    Undo,
+    Wanted,
+)
 from activesynth.domain.records import Annotation, QueueItem
 from activesynth.errors import ConfigurationError, InputError
 from activesynth.operations.finish import finish_questions
 from activesynth_airflow.web.access import ANNOTATING, Annotator
-from activesynth_airflow.web.api import FAILURES, Name
+from activesynth_airflow.web.api import WRITE_FAILURES, Name
 from activesynth_airflow.web.door import Door, Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}/queue", dependencies=ANNOTATING)
 
 
-class Finished(BaseModel):
-    """The questions are closed."""
-
-    missing: int
-
-
-@router.post("/next", responses=FAILURES)
+@router.post("/next", responses=WRITE_FAILURES)
 def following(campaign: Name, wanted: Wanted, annotator: Annotator, doors: Doors) -> Handed:
     """Hand out the next questions and hold them for this person for some minutes."""
     platform = doors.platform
@@ -39,7 +43,7 @@ def following(campaign: Name, wanted: Wanted, annotator: Annotator, doors: Doors
     return Handed(items=[_shown(item) for item in items], progress=_far(doors, campaign, annotator))
 
 
-@router.post("/answers", responses=FAILURES)
+@router.post("/answers", responses=WRITE_FAILURES)
 def answer(campaign: Name, given: Answer, annotator: Annotator, doors: Doors) -> Saved:
     """Keep an answer; the same one again counts once, and a stale one is refused (409)."""
     platform = doors.platform
@@ -61,7 +65,7 @@ def answer(campaign: Name, given: Answer, annotator: Annotator, doors: Doors) ->
     return Saved(saved=given.item, progress=_far(doors, campaign, annotator))
 
 
-@router.post("/undo", responses=FAILURES)
+@router.post("/undo", responses=WRITE_FAILURES)
 def undo(campaign: Name, undone: Undo, annotator: Annotator, doors: Doors) -> Saved:
     """Take back this person's latest answer about an item."""
     platform = doors.platform
@@ -74,16 +78,16 @@ def undo(campaign: Name, undone: Undo, annotator: Annotator, doors: Doors) -> Sa
     return Saved(saved=undone.item, progress=_far(doors, campaign, annotator))
 
 
-@router.post("/release", responses=FAILURES)
-def release(campaign: Name, annotator: Annotator, doors: Doors) -> Progress:
+@router.post("/release", responses=WRITE_FAILURES)
+def release(campaign: Name, _: Nothing, annotator: Annotator, doors: Doors) -> Progress:
     """Let go of what this person holds, so that others get it at once."""
     doors.platform.lineage.campaign(campaign)
     doors.platform.queue.release(annotator)
     return _far(doors, campaign, annotator)
 
 
-@router.post("/finish", responses=FAILURES)
-def finish(campaign: Name, annotator: Annotator, doors: Doors) -> Finished:
+@router.post("/finish", responses=WRITE_FAILURES)
+def finish(campaign: Name, nothing: Nothing, annotator: Annotator, doors: Doors) -> Finished:
     """Have the waiting iteration go on with the answers it has; what has none stays unanswered."""
     return Finished(missing=finish_questions(campaign, annotator, doors.platform))
 

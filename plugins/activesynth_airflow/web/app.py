@@ -135,7 +135,7 @@ def _http(request: Request, error: Exception) -> Response:
     detail = str(error.detail)
     if error.status_code in words and detail in ("Forbidden", "Not authenticated", "Not Found"):
         detail = words[error.status_code]
-    reason = {401: "not_authenticated", 403: "forbidden", 404: "not_found"}
+    reason = {400: "request", 401: "not_authenticated", 403: "forbidden", 404: "not_found"}
     return error_response(request, error.status_code, reason.get(error.status_code, "http"), detail)
 
 
