@@ -2,8 +2,8 @@
 
 Whoever sends ``Authorization: Bearer NAME`` is NAME and may do everything. Run as a program it
 loads the application once and then serves from a child that it starts and kills as it is told.
-With ``NAIVE`` set the child takes answers to whatever version of an item: what a server without
-conditional writes would do.
+With ``NAIVE`` set the child takes answers to whatever version of an item, as a server without
+conditional writes would; with ``UNESCAPED`` its templates print texts as they are.
 """
 
 from __future__ import annotations
@@ -155,9 +155,12 @@ def _served(application: Any, port: int, settings: dict[str, str]) -> Iterator[i
         import uvicorn
 
         from activesynth.lineage import queue
+        from activesynth_airflow.web import rendering
 
         try:
             os.environ.update(settings)
+            if "UNESCAPED" in settings:
+                rendering._environment().autoescape = False
             if "NAIVE" in settings:
                 queue.check_version = lambda item, annotation: None
             uvicorn.run(application, port=port, log_level="warning", lifespan="off")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from activesynth.annotation.answers import labelled, rejected, skipped
 from activesynth.annotation.blocks import as_blocks, as_numbers
 from activesynth.domain.canonical import Array
-from activesynth.domain.ports import AnnotationQueue, Modality, ObjectStore
+from activesynth.domain.ports import Modality, ObjectStore
 from activesynth.domain.records import Annotation, QueueItem
 from activesynth.domain.samples import SampleSet
+from activesynth.domain.sharing import OpinionAction
 from activesynth.errors import ConflictError, CorruptArtifactError, TransientError
 
 ENDINGS = ("q", "", "\x03", "\x04")
@@ -19,10 +21,78 @@ ENTER = ("\r", "\n")
 RUBOUT = ("\x7f", "\b")
 
 
+Draw = Callable[[QueueItem], str]
+"""Returns what is shown of an item."""
+
+
+class Desk(Protocol):
+    """What a terminal asks of a queue: of the database's own, or of one behind the REST API."""
+
+    def next_items(self, campaign: str, annotator: str, limit: int, /) -> list[QueueItem]:
+        """Claim the next open items, the person's own first."""
+        ...
+
+    def next_second(self, campaign: str, annotator: str, limit: int, /) -> list[QueueItem]:
+        """Claim items for a second opinion."""
+        ...
+
+    def answer(self, annotation: Annotation, /) -> None:
+        """Keep an answer."""
+        ...
+
+    def second_opinion(
+        self, item: str, annotator: str, action: OpinionAction, label: int | None, /
+    ) -> None:
+        """Keep a second opinion."""
+        ...
+
+    def undo(self, item: str, annotator: str, /) -> None:
+        """Take an answer back."""
+        ...
+
+    def undo_second(self, item: str, annotator: str, /) -> None:
+        """Take a second opinion back."""
+        ...
+
+    def release(self, annotator: str, /) -> None:
+        """Let go of what the person holds."""
+        ...
+
+
 def annotate_in_terminal(
-    queue: AnnotationQueue,
+    queue: Desk,
     objects: ObjectStore,
     modality: Modality,
+    classes: Sequence[str],
+    campaign: str,
+    annotator: str,
+    read_key: Callable[[], str],
+    write: Callable[[str], None],
+    *,
+    is_second: bool = False,
+) -> int:
+    """Offer open questions whose rows lie in a store, as :func:`annotate_drawn`.
+
+    Args:
+        queue: Where questions wait.
+        objects: Where their rows lie.
+        modality: Draws the rows.
+        classes: Names by label.
+        campaign: Whose questions.
+        annotator: Who answers.
+        read_key: Returns the next key, an empty text at the end of input.
+        write: Prints.
+        is_second: Ask for second opinions on what others answered, without showing it.
+    """
+    stored = _Stored(objects, modality)
+    return annotate_drawn(
+        queue, stored.draw, classes, campaign, annotator, read_key, write, is_second=is_second
+    )
+
+
+def annotate_drawn(
+    queue: Desk,
+    draw: Draw,
     classes: Sequence[str],
     campaign: str,
     annotator: str,
@@ -39,8 +109,7 @@ def annotate_in_terminal(
 
     Args:
         queue: Where questions wait.
-        objects: Where their rows lie.
-        modality: Draws the rows.
+        draw: Draws a row.
         classes: Names by label.
         campaign: Whose questions.
         annotator: Who answers.
@@ -49,7 +118,7 @@ def annotate_in_terminal(
         is_second: Ask for second opinions on what others answered, without showing it.
     """
     questions = SecondQuestions(queue) if is_second else Questions(queue)
-    session = _Session(questions, objects, modality, tuple(classes), campaign, annotator, write)
+    session = _Session(questions, draw, tuple(classes), campaign, annotator, write)
     try:
         while (item := session.next_item()) is not None:
             session.show(item)
@@ -67,7 +136,7 @@ def annotate_in_terminal(
 class Questions:
     """First answers: what is asked, saved and taken back."""
 
-    queue: AnnotationQueue
+    queue: Desk
 
     def next_items(self, campaign: str, annotator: str, limit: int) -> list[QueueItem]:
         """Claim what is shown next, and what was taken back."""
@@ -103,8 +172,7 @@ class SecondQuestions(Questions):
 @dataclass(slots=True)
 class _Session:
     questions: Questions
-    objects: ObjectStore
-    modality: Modality
+    draw: Draw
     classes: tuple[str, ...]
     campaign: str
     annotator: str
@@ -112,7 +180,6 @@ class _Session:
     answered: list[str] = field(default_factory=list)
     taken_back: set[str] = field(default_factory=set)
     wanted: str | None = None
-    shard: tuple[str, SampleSet] | None = None
 
     def next_item(self) -> QueueItem | None:
         """Return the item taken back last if it is open, else the first open one, read afresh."""
@@ -125,9 +192,7 @@ class _Session:
 
     def show(self, item: QueueItem) -> None:
         """Draw the item, and say which keys there are."""
-        row = self._row(item)
-        picture = self.modality.as_pixels(row[None])
-        self.write("\n" + (as_numbers(row) if picture is None else as_blocks(picture[0])))
+        self.write("\n" + self.draw(item))
         if item.proposed is not None and item.kind == "recheck":
             name = self.classes[item.proposed]
             self.write(f"trains as {name}, doubted   a it is right   r take it out of train\n")
@@ -203,6 +268,20 @@ class _Session:
         self.wanted = item
         self.write("\nUndone.\n")
         return True
+
+
+@dataclass(slots=True)
+class _Stored:
+    """Draws rows of shards; the last shard is kept."""
+
+    objects: ObjectStore
+    modality: Modality
+    shard: tuple[str, SampleSet] | None = None
+
+    def draw(self, item: QueueItem) -> str:
+        row = self._row(item)
+        picture = self.modality.as_pixels(row[None])
+        return as_numbers(row) if picture is None else as_blocks(picture[0])
 
     def _row(self, item: QueueItem) -> Array:
         if self.shard is None or self.shard[0] != item.shard:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from activesynth.cli.session import connected
+from activesynth.cli.session import connected, remote
 from activesynth.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from activesynth.client.client import Client
+    from activesynth.domain.records import QueueItem
 
 
 def register(app: typer.Typer) -> None:
@@ -19,8 +23,12 @@ def register(app: typer.Typer) -> None:
 def annotate(
     campaign: Annotated[str, typer.Argument(help="The campaign's name.")],
     annotator: Annotated[
-        str, typer.Option("--annotator", help="Your name, kept with every answer.")
-    ],
+        str | None,
+        typer.Option(
+            "--annotator",
+            help="Your name, kept with every answer; of a platform elsewhere the login's.",
+        ),
+    ] = None,
     second: Annotated[
         bool,
         typer.Option("--second", help="Give second opinions on what others answered, unseen."),
@@ -30,10 +38,32 @@ def annotate(
         typer.Option("--finish", help="Ask nothing: let the run go on with the answers it has."),
     ] = False,
 ) -> None:
-    """Show each queued sample and take your answer; stop at any time, nothing is lost."""
+    """Show each queued sample and take your answer; stop at any time, nothing is lost.
+
+    Where ACTIVESYNTH_API_URL names a platform, its REST API is asked, and no database.
+    """
+    client = remote()
+    if (client is None) == (annotator is None):
+        raise ConfigurationError(
+            "name yourself by --annotator."
+            if client is None
+            else "ACTIVESYNTH_API_URL is set, where the login says who answers: leave --annotator "
+            "out, or unset it.",
+            reason="bad_value",
+            field="annotator",
+        )
     if finish:
-        _finish(campaign, annotator)
+        _finish(client, campaign, str(annotator))
         return
+    if client is None:
+        count = _here(campaign, str(annotator), second=second)
+    else:
+        with client:
+            count = _elsewhere(client, campaign, second=second)
+    print(f"\n{count} answers kept.")
+
+
+def _here(campaign: str, annotator: str, *, second: bool) -> int:
     from activesynth.annotation.keyboard import single_keys
     from activesynth.annotation.terminal import annotate_in_terminal
     from activesynth.domain.documents import DatasetManifest
@@ -47,7 +77,7 @@ def annotate(
                 field="campaign",
             )
         manifest = DatasetManifest.decode(platform.objects.get(head))
-        count = annotate_in_terminal(
+        return annotate_in_terminal(
             platform.queue,
             platform.objects,
             platform.parts.create("modality", manifest.modality),
@@ -58,14 +88,37 @@ def annotate(
             _write,
             is_second=second,
         )
-    print(f"\n{count} answers kept.")
 
 
-def _finish(campaign: str, annotator: str) -> None:
+def _elsewhere(client: Client, campaign: str, *, second: bool) -> int:
+    from activesynth.annotation.blocks import as_blocks
+    from activesynth.annotation.keyboard import single_keys
+    from activesynth.annotation.terminal import annotate_drawn
+    from activesynth.client.queue import RemoteQueue, pixels
+
+    def draw(item: QueueItem) -> str:
+        try:
+            return as_blocks(pixels(client.picture(campaign, item.sample)))
+        except ConfigurationError as error:
+            return f"no picture: {error}\n"
+
+    classes = client.desk(campaign).classes
+    queue = RemoteQueue(client, campaign)
+    with single_keys() as read_key:
+        return annotate_drawn(
+            queue, draw, classes, campaign, "", read_key, _write, is_second=second
+        )
+
+
+def _finish(client: Client | None, campaign: str, annotator: str) -> None:
     from activesynth.operations.finish import finish_questions
 
-    with connected(campaign) as platform:
-        missing = finish_questions(campaign, annotator, platform)
+    if client is not None:
+        with client:
+            missing = client.finish(campaign).missing
+    else:
+        with connected(campaign) as platform:
+            missing = finish_questions(campaign, annotator, platform)
     print(f"the questions are closed; {missing} have no answer, and the run goes on without them.")
 
 

@@ -11,6 +11,7 @@ from activesynth.cli.logs import say_in_json
 from activesynth.cli.progress import notice, progress
 
 if TYPE_CHECKING:
+    from activesynth.client.client import Client
     from activesynth.config.settings import Settings
     from activesynth.domain.platform import Platform
     from activesynth.embedded.platform import EmbeddedPlatform
@@ -34,6 +35,26 @@ def embedded() -> EmbeddedPlatform:
 
     found = settings()
     return EmbeddedPlatform(found.home, Path.cwd(), threads=found.threads)
+
+
+def remote() -> Client | None:
+    """Return a client of the platform that ACTIVESYNTH_API_URL names, or None where it names none.
+
+    Raises:
+        ConfigurationError: If it is no address, or neither token nor login is set.
+    """
+    found = settings()
+    if found.api_url is None:
+        return None
+    from activesynth.client.client import Client
+
+    token, password = found.api_token, found.airflow_password
+    return Client(
+        found.api_url,
+        token=None if token is None else token.get_secret_value(),
+        user=None if password is None else found.airflow_user,
+        password=None if password is None else password.get_secret_value(),
+    )
 
 
 @contextmanager

@@ -187,6 +187,11 @@ class Client:
         """Let go of all that one holds, so that others get it at once."""
         return self._post(Progress, self._at(campaign, "queue", "release"), Nothing())
 
+    def finish(self, campaign: str) -> Finished:
+        """Have the waiting iteration go on with the answers that it has."""
+        path = self._at(campaign, "queue", "finish")
+        return self._post(Finished, path, Nothing(), may_repeat=False)
+
     def _at(self, campaign: str, *parts: object) -> str:
         return "/".join([_API, segment(campaign), *map(segment, parts)])
 

@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     ``home``. ``gpu_executor`` names the executor of tasks in the queue ``gpu`` where Airflow has
     more than one. ``users`` names who may log in to the embedded Airflow beside its administrator.
     ``notify_mail`` names addresses, with commas between them, and ``notify_slack`` the connection
-    of a webhook, that are told when an iteration waits for answers.
+    of a webhook, that are told when an iteration waits for answers. ``api_url`` names a platform
+    elsewhere whose REST API commands use in place of a database.
 
     Where ``ACTIVESYNTH_SECRETS`` names a folder, a file in it named as a variable in lower case
     (``activesynth_database_url``) gives that variable's value, unless the environment does.
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
     users: str = ""
     notify_mail: str = ""
     notify_slack: str = ""
+    api_url: str | None = None
+    api_token: SecretStr | None = None
     events_url: str | None = None
     events_api_key: SecretStr | None = None
     events_namespace: Annotated[str, Field(min_length=1)] = "activesynth"

@@ -87,7 +87,7 @@ def release(campaign: Name, _: Nothing, annotator: Annotator, doors: Doors) -> P
 
 
 @router.post("/finish", responses=WRITE_FAILURES)
-def finish(campaign: Name, nothing: Nothing, annotator: Annotator, doors: Doors) -> Finished:
+def finish(campaign: Name, _: Nothing, annotator: Annotator, doors: Doors) -> Finished:
     """Have the waiting iteration go on with the answers it has; what has none stays unanswered."""
     return Finished(missing=finish_questions(campaign, annotator, doors.platform))
 
