@@ -162,7 +162,7 @@ def _served(application: Any, port: int, settings: dict[str, str]) -> Iterator[i
             if "UNESCAPED" in settings:
                 rendering._environment().autoescape = False
             if "NAIVE" in settings:
-                queue.check_version = lambda item, annotation: None
+                vars(queue)["check_version"] = lambda item, annotation: None
             uvicorn.run(application, port=port, log_level="warning", lifespan="off")
         finally:
             os._exit(1)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from activesynth.cli.output import AsJson, print_rows
-from activesynth.cli.session import connected
+from activesynth.cli.session import connected, remote
 from activesynth.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from activesynth.client.client import Client
     from activesynth.domain.platform import Platform
 
 app = typer.Typer(help="Weaknesses that people declare.", no_args_is_help=True)
@@ -44,6 +45,11 @@ def declare(
             "declare one weakness at a time: --class and --attribute (which may be combined), "
             "--cluster, or --corruption."
         )
+    client = remote()
+    if client is not None:
+        with client:
+            _declare_there(client, campaign, reason, label, attribute, cluster, corruption)
+        return
     from activesynth.operations import declare as operation
 
     with connected(campaign) as platform:
@@ -65,9 +71,15 @@ def declare(
 @app.command("list")
 def list_declarations(campaign: Campaign, as_json: AsJson = False) -> None:
     """List what was declared and withdrawn, oldest first, with its reasons."""
+    empty = f"campaign {campaign!r} has no declared weakness."
+    client = remote()
+    if client is not None:
+        with client:
+            found = [row.model_dump() for row in client.declarations(campaign)]
+        print_rows(found, as_json=as_json, empty=empty)
+        return
     with connected(campaign) as platform:
         rows = platform.reader.declarations(campaign)
-    empty = f"campaign {campaign!r} has no declared weakness."
     print_rows(rows, as_json=as_json, empty=empty)
 
 
@@ -78,11 +90,46 @@ def withdraw(
     reason: Reason,
 ) -> None:
     """Take a declaration back; both stay on record."""
-    from activesynth.operations.declare import withdraw as take_back
+    client = remote()
+    if client is not None:
+        with client:
+            client.withdraw(campaign, target, reason)
+    else:
+        from activesynth.operations.declare import withdraw as take_back
 
-    with connected(campaign) as platform:
-        take_back(campaign, target, reason, platform)
+        with connected(campaign) as platform:
+            take_back(campaign, target, reason, platform)
     print(f"{target} is withdrawn; diagnoses from the next on leave it out.")
+
+
+def _declare_there(
+    client: Client,
+    campaign: str,
+    reason: str,
+    label: str | None,
+    attribute: list[str] | None,
+    cluster: int | None,
+    corruption: str | None,
+) -> None:
+    from pydantic import ValidationError
+
+    from activesynth.client.actions import Declared
+    from activesynth.domain.registry import invalid
+
+    if attribute:
+        raise ConfigurationError(
+            "--attribute cannot be declared by the REST API; do it where the database is.",
+            reason="bad_value",
+            field="attribute",
+        )
+    name, severity = (None, 1.0) if corruption is None else _corruption(corruption)
+    given = {"label": label, "cluster": cluster, "corruption": name, "severity": severity}
+    try:
+        declared = Declared.model_validate({**given, "reason": reason})
+    except ValidationError as error:
+        raise invalid("declaration", error) from error
+    target = client.declare(campaign, declared).target
+    print(f"{target} is declared; the next diagnosis of {campaign} measures it.")
 
 
 def _slice(campaign: str, label: str | None, attributes: list[str], platform: Platform) -> str:

@@ -27,7 +27,16 @@ from activesynth.client.facts import (
     Sample,
     Weakness,
 )
-from activesynth.client.questions import Answer, Handed, Nothing, Progress, Saved, Undo, Wanted
+from activesynth.client.questions import (
+    Answer,
+    Finished,
+    Handed,
+    Nothing,
+    Progress,
+    Saved,
+    Undo,
+    Wanted,
+)
 from activesynth.client.transport import Transport, read, segment
 from activesynth.domain.sharing import OpinionAction, QuestionKind
 

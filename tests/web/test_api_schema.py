@@ -31,7 +31,7 @@ from urllib3 import request
 
 from activesynth.domain.documents import DatasetManifest
 from activesynth.domain.effects import Unwatched
-from activesynth.domain.records import QueueItem
+from activesynth.domain.records import IterationCommit, IterationRecord, QueueItem
 from activesynth.lineage.lineage import open_lineage
 from activesynth.storage.directory import DirectoryObjectStore
 from lineage_cases import CONFIG, make_commit, make_root
@@ -97,10 +97,11 @@ def served(
     postgres_server.drop_database(name)
 
 
-def commit_of(opened: Any, head: str) -> Any:
+def commit_of(opened: IterationRecord, head: str) -> IterationCommit:
     """Return a commit whose version is a manifest that is in the store."""
     made = make_commit(opened)
     bundle = made.bundle
+    assert bundle.version is not None
     members = tuple(replace(one, manifest=head) for one in bundle.members)
     version = replace(bundle.version, digest=head)
     models = tuple(replace(one, trained_on=head) for one in bundle.models)
@@ -141,7 +142,7 @@ def test_no_request_gets_a_5xx_or_what_the_schema_does_not_tell(
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy(generation_mode=mode), known=st.data())
-    def try_it(case: Case, known: st.DataObject) -> None:
+    def try_it(case: Case[Any], known: st.DataObject) -> None:
         # What is mounted never sees a path with a line break: its host answers that.
         assume(not {"\n", "%0A"} & set(re.split("(\n|%0A)", case.formatted_path)))
         checks = CHECKS
@@ -154,7 +155,7 @@ def test_no_request_gets_a_5xx_or_what_the_schema_does_not_tell(
     try_it()
 
 
-def name_what_is_there(case: Case) -> None:
+def name_what_is_there(case: Case[Any]) -> None:
     parts = [case.path_parameters, case.query]
     if isinstance(case.body, dict):
         parts.append(case.body)
