@@ -239,8 +239,12 @@ def test_annotate_asks_a_platform_elsewhere_and_needs_no_database(
         with subprocess.Popen(
             **started, cwd=tmp_path, stdin=keyboard, stdout=subprocess.PIPE, text=True
         ) as process:
+            assert process.stdout is not None
+            said = ""
+            while "q quit" not in said:  # what is typed before it listens would be lost
+                said += process.stdout.read(1) or pytest.fail(said)
             os.write(terminal, b"1su0q")
-            said, _ = process.communicate(timeout=120)
+            said += process.communicate(timeout=120)[0]
     finally:
         os.close(terminal)
         os.close(keyboard)

@@ -52,7 +52,8 @@ def error_response(
 ) -> Response:
     """Return an error as a page to people and as JSON to programs."""
     path = str(request.scope.get("path", "")).removeprefix(request.scope.get("root_path", ""))
-    if path.startswith("/api/") or request.method != "GET":
+    wants_json = request.headers.get("accept", "") == "application/json"
+    if path.startswith("/api/") or request.method != "GET" or wants_json:
         document = {"reason": reason, "message": message, "field": field}
         return JSONResponse({"error": document}, status)
     return page(request, "error.html", status, title="Not shown", message=message, reason=reason)
