@@ -13,6 +13,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from browsing import following, logged_in, saved, shown, until, watched
+from killed_api_server import ANSWERS as ANSWERED
+from killed_api_server import answer_while_it_is_killed
 from web_fixtures import PEOPLE, PREFIX, Site
 from web_routes import MAY, RULES, address, ask, listed_routes
 
@@ -337,6 +339,16 @@ def test_a_stale_answer_is_refused_and_told_and_goes_to_no_other_sample(
         found = site.running.rows("select label from activesynth.annotations where item = %s", item)
         assert found == [(9,)]
         assert sample[:12] in page.locator("#trouble").inner_text()
+
+
+def test_answers_are_kept_though_the_api_server_is_killed_meanwhile(site: Site) -> None:
+    assert site.write("/api/v1/campaigns/asked/queue/release", {}, "udo").status == 200
+
+    outcome = answer_while_it_is_killed(site, "asked", "otto")
+
+    assert outcome.unanswered
+    assert len(outcome.saved) == ANSWERED
+    assert outcome.kept == outcome.saved
 
 
 def test_a_hundred_answers_by_keyboard_continue_the_run(
