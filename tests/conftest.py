@@ -34,12 +34,15 @@ pytest_plugins = [
     "fab_server",
 ]
 
+SITE = ("test_pages", "test_from_form_to_version")
 # What takes minutes comes first, so that no process is left alone with it at the end.
 LONGEST = (
     "orchestration/test_feedback_runs",
     "orchestration/test_user_actions",
     "faults/test_faults",
     "faults/test_kills",
+    "web/test_from_form",
+    "web/test_pages",
     "web/",
     "outside/",
 )
@@ -48,11 +51,11 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort files by how long they take, as far as it matters; within a file nothing moves.
 
-    What shares a server goes to one process: a file, and all files of pages.
+    What shares a server goes to one process: a file, and files that use the same Airflow.
     """
     for item in items:
-        is_of_pages = item.path.parent.name == "web"
-        item.add_marker(pytest.mark.xdist_group("web" if is_of_pages else item.path.stem))
+        name = "site" if item.path.stem in SITE else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(name))
     items.sort(
         key=lambda item: next(
             (place for place, part in enumerate(LONGEST) if part in item.path.as_posix()),

@@ -47,7 +47,9 @@ BODIES: dict[str, tuple[dict[str, Any], ...]] = {
     "undo": ({"item": "{campaign}:0"}, {"item": SECOND["item"], "second": True}),
     "release": ({},),
 }
-ELSEWHERE = ("declarations", "withdrawals", "recalls")
+ELSEWHERE = (
+    *("declarations", "withdrawals", "recalls", "proposals", "withdrawal", "preview", "finish"),
+)
 """What operators change: transactions of their own, which read what they change."""
 
 

@@ -44,12 +44,6 @@ class Declaration(BaseModel):
     recorded_at: datetime
 
 
-class Declarations(BaseModel):
-    """Declarations and withdrawals, oldest first."""
-
-    items: list[Declaration]
-
-
 class Batch(Strict):
     """A batch, named in one way, why it is taken back, and whether to do it now."""
 

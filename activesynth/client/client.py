@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from activesynth.client.actions import (
     Batch,
     Declaration,
-    Declarations,
     Declared,
     Reach,
     Recalled,
@@ -24,9 +23,11 @@ from activesynth.client.facts import (
     Iteration,
     Member,
     Page,
+    Prediction,
     Sample,
     Weakness,
 )
+from activesynth.client.plans import Kept, Made, Planned, TakenBack
 from activesynth.client.questions import (
     Answer,
     Finished,
@@ -38,6 +39,7 @@ from activesynth.client.questions import (
     Wanted,
 )
 from activesynth.client.transport import Transport, read, segment
+from activesynth.config.proposal import PlanProposal, PreviewRequest
 from activesynth.domain.sharing import OpinionAction, QuestionKind
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -112,9 +114,9 @@ class Client:
         place = f"/campaigns/{segment(campaign)}/pictures/{segment(sample)}"
         return self._transport.get(place)
 
-    def declarations(self, campaign: str) -> list[Declaration]:
-        """Return declarations and withdrawals with their reasons, oldest first."""
-        return self._get(Declarations, self._at(campaign, "declarations")).items
+    def declarations(self, campaign: str) -> Iterator[Declaration]:
+        """Yield declarations and withdrawals with their reasons, oldest first."""
+        return self._pages(Page[Declaration], self._at(campaign, "declarations"))
 
     def declare(self, campaign: str, declared: Declared) -> Standing:
         """Declare a weakness; the same again changes nothing."""
@@ -124,6 +126,37 @@ class Client:
         """Withdraw a declared weakness."""
         body = Withdrawn(target=target, reason=reason)
         return self._post(Standing, self._at(campaign, "withdrawals"), body, may_repeat=False)
+
+    def predictions(
+        self,
+        campaign: str,
+        iteration: int,
+        *,
+        arm: str = "targeted",
+        label: int | None = None,
+        predicted: int | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield what an arm predicted on guide, by sample."""
+        path = self._at(campaign, "iterations", iteration, "predictions")
+        return self._pages(Page[Prediction], path, arm=arm, label=label, predicted=predicted)
+
+    def plan(self, campaign: str) -> Planned:
+        """Return what the next plan may spend on, what a row costs, and what was proposed."""
+        return self._get(Planned, self._at(campaign, "plan"))
+
+    def propose(self, campaign: str, proposal: PlanProposal) -> Kept:
+        """Propose the next iteration's plan; the same again takes the place of the first."""
+        path = self._at(campaign, "plan", "proposals")
+        return self._post(Kept, path, proposal, may_repeat=False)
+
+    def withdraw_plan(self, campaign: str, reason: str) -> Kept:
+        """Withdraw the proposal that stands."""
+        path = self._at(campaign, "plan", "withdrawal")
+        return self._post(Kept, path, TakenBack(reason=reason), may_repeat=False)
+
+    def preview(self, campaign: str, wanted: PreviewRequest) -> Made:
+        """Make a few samples for a weakness; nothing is recorded."""
+        return self._post(Made, self._at(campaign, "preview"), wanted, may_repeat=False)
 
     def reach(
         self,

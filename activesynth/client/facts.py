@@ -218,3 +218,12 @@ class Sample(BaseModel):
     models: list[Learnt]
     moved: list[Moved]
     answers: list[Said]
+
+
+class Prediction(BaseModel):
+    """What an arm said of one sample of guide; ``confidence`` is its mean probability."""
+
+    sample: str
+    label: int
+    predicted: int
+    confidence: float

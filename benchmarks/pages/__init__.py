@@ -41,6 +41,10 @@ ADDRESSES = {
     "API candidates": f"{API}/iterations/{{number}}/candidates",
     "API candidates, filtered": f"{API}/iterations/{{number}}/candidates"
     "?verdict=rejected&reason=label&weakness={weakness}&label=1",
+    "API predictions": f"{API}/iterations/{{number}}/predictions",
+    "API campaign": API,
+    "API plan": f"{API}/plan",
+    "API cost of a plan": f"{API}/plan/cost",
     "API sample": f"{API}/samples/{{sample}}",
     "API members": f"{API}/versions/{{digest}}/members",
     "API declarations": f"{API}/declarations",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page
 
 from activesynth.client.client import Client
 from hostile_texts import (
@@ -27,11 +25,6 @@ from hostile_texts import (
 from platform_fixtures import PostgresServer
 from served_pages import PageServer
 
-CHROMIUM = shutil.which("chromium")
-SWITCHES = (
-    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 WATCH = """
     window.hits = []; window.violations = [];
     window.hit = number => window.hits.push(number);
@@ -104,19 +97,6 @@ class Seen:
             *(self.dialogs + self.elsewhere + self.errors + self.violations + self.markup),
             *self.hits,
         ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs the Debian package chromium")
-    with sync_playwright() as playwright:
-        sandbox = os.geteuid() != 0  # Chromium has none as root
-        made = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=list(SWITCHES), chromium_sandbox=sandbox
-        )
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import fcntl
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,13 +17,14 @@ from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from open_pages import open_pages
 from platform_fixtures import PostgresServer
 from running_airflow import ROOT, rows_of, write_campaign
+from served_pages import PageServer
 from tiny_campaign import TINY
 
+OTTO = {"Authorization": "Bearer otto"}
 API = "/api/v1/campaigns/pages"
 Ask = Callable[..., tuple[int, Any]]
 
@@ -62,15 +62,17 @@ def command(environment: dict[str, str], *words: str) -> subprocess.CompletedPro
 
 
 @pytest.fixture(scope="module")
-def url(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with open_pages(tmp_path_factory.mktemp("server") / "airflow", environment) as address:
-        yield address
+def url(environment: dict[str, str], page_server: PageServer) -> Iterator[str]:
+    named = dict(environment)
+    database, home = named.pop("ACTIVESYNTH_DATABASE_URL"), named.pop("ACTIVESYNTH_HOME")
+    with page_server.serving(database, Path(home), **named) as server:
+        yield f"{server.url}/activesynth"
 
 
 @pytest.fixture
 def ask(url: str) -> Ask:
     def send(path: str, body: Any = None) -> tuple[int, Any]:
-        headers = {"Content-Type": "application/json", "X-Activesynth": "1"}
+        headers = {"Content-Type": "application/json", "X-Activesynth": "1", **OTTO}
         data = None if body is None else json.dumps(body).encode()
         try:
             with urlopen(Request(f"{url}{API}{path}", data, headers), timeout=90) as answer:
@@ -79,21 +81,6 @@ def ask(url: str) -> Ask:
             return error.code, json.loads(error.read())
 
     return send
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs the Debian package chromium")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--disable-gpu", "--no-first-run", "--disable-background-networking"],
-            chromium_sandbox=os.geteuid() != 0,
-        )
-        yield made
-        made.close()
 
 
 def recorded(environment: dict[str, str]) -> list[tuple[Any, ...]]:
@@ -163,7 +150,7 @@ def test_the_page_tells_the_cost_previews_proposes_and_withdraws(
 ) -> None:
     first = ask("/plan")[1]["parts"][0]["weakness"]
     budget = ask("/plan")[1]["budget"]
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page = browser.new_page(viewport={"width": 390, "height": 844}, extra_http_headers=OTTO)
     complaints: list[str] = []
     page.on("console", lambda message: note(message, complaints))
     page.goto(f"{url}/campaigns/pages/weaknesses", wait_until="networkidle")

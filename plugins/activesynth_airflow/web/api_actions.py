@@ -9,20 +9,21 @@ from fastapi import APIRouter, Query
 from activesynth.bootstrap import open_platform
 from activesynth.client.actions import (
     Batch,
-    Declarations,
+    Declaration,
     Declared,
     Reach,
     Recalled,
     Standing,
     Withdrawn,
 )
+from activesynth.client.facts import Page
 from activesynth.client.texts import LARGEST, PRINTED
 from activesynth.errors import ConfigurationError
 from activesynth.operations import declare as operation
 from activesynth.operations.reach import reached
 from activesynth.operations.recall import parse_selection, recall
 from activesynth_airflow.web.access import OPERATING, READING, Annotator
-from activesynth_airflow.web.api import FAILURES, WRITE_FAILURES, Name
+from activesynth_airflow.web.api import FAILURES, WRITE_FAILURES, Limit, Name, paged
 from activesynth_airflow.web.door import Doors
 
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}")
@@ -31,11 +32,18 @@ Key = Annotated[str | None, Query(max_length=300, pattern=PRINTED)]
 
 
 @router.get("/declarations", dependencies=READING, responses=FAILURES)
-def declarations(campaign: Name, doors: Doors) -> Declarations:
+def declarations(
+    campaign: Name,
+    doors: Doors,
+    after: Annotated[
+        int, Query(ge=0, le=LARGEST, description="The last number of the page before.")
+    ] = 0,
+    limit: Limit = 60,
+) -> Page[Declaration]:
     """List declarations and withdrawals with their reasons, oldest first."""
     doors.platform.lineage.campaign(campaign)
-    rows = doors.platform.reader.declarations(campaign)
-    return Declarations.model_validate({"items": rows})
+    rows = doors.platform.reader.declarations(campaign, after=after, limit=limit)
+    return paged(Declaration, rows, "number", limit)
 
 
 @router.post("/declarations", dependencies=OPERATING, responses=WRITE_FAILURES)
@@ -79,7 +87,10 @@ def reach(
     named = {"iteration": iteration, "generator": generator, "weakness": weakness}
     doors.platform.lineage.campaign(campaign)
     selection = parse_selection({"campaign": campaign, **named, "annotator": annotator})
-    return Reach.model_validate(reached(selection, doors.platform).document())
+    # All of it is of what is committed, which changes by what this state tells.
+    state = ("reach", selection, doors.platform.reader.campaign_state(campaign))
+    found = doors.pages.get(state, lambda: reached(selection, doors.platform).document())
+    return Reach.model_validate(found)
 
 
 @router.post("/recalls", dependencies=OPERATING, responses=WRITE_FAILURES)

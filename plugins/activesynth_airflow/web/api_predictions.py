@@ -6,11 +6,12 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
+from activesynth.client.facts import Page, Prediction
+from activesynth.client.texts import PRINTED
 from activesynth.errors import ConfigurationError
 from activesynth_airflow.web.access import READING
-from activesynth_airflow.web.api import FAILURES, PRINTED, After, Limit, Name, Number
+from activesynth_airflow.web.api import FAILURES, After, Limit, Name, Number
 from activesynth_airflow.web.charts import Predictions
 from activesynth_airflow.web.door import Doors
 from activesynth_airflow.web.pictured import guide_predictions
@@ -18,22 +19,6 @@ from activesynth_airflow.web.pictured import guide_predictions
 router = APIRouter(prefix="/api/v1/campaigns/{campaign}/iterations/{number}", dependencies=READING)
 
 Label = Annotated[int | None, Query(ge=0, le=100_000)]
-
-
-class Prediction(BaseModel):
-    """What an arm said of one sample of guide; ``confidence`` is its mean probability."""
-
-    sample: str
-    label: int
-    predicted: int
-    confidence: float
-
-
-class PredictionPage(BaseModel):
-    """One page of predictions by sample; ``next`` is the key to go on after."""
-
-    items: list[Prediction]
-    next: str | None = None
 
 
 @router.get("/predictions", responses=FAILURES)
@@ -46,7 +31,7 @@ def predictions(
     predicted: Label = None,
     after: After = "",
     limit: Limit = 60,
-) -> PredictionPage:
+) -> Page[Prediction]:
     """List what an arm of a committed iteration predicted on guide, by true and predicted class."""
     doors.platform.lineage.campaign(campaign)
     kept = guide_predictions(doors, campaign, number)
@@ -76,4 +61,4 @@ def predictions(
         )
         for row in rows
     ]
-    return PredictionPage(items=items, next=items[-1].sample if len(items) == limit else None)
+    return Page(items=items, next=items[-1].sample if len(items) == limit else None)
