@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +160,7 @@ def _served(application: Any, port: int, settings: dict[str, str]) -> Iterator[i
 
         try:
             os.environ.update(settings)
+            tempfile.tempdir = None  # it may be among them
             if "UNESCAPED" in settings:
                 rendering._environment().autoescape = False
             if "NAIVE" in settings:

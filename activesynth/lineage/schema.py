@@ -135,6 +135,11 @@ steps = Table(
     moment("recorded_at"),
     ForeignKeyConstraint(["campaign", "iteration"], ["iterations.campaign", "iterations.number"]),
     Index(None, "derivation_key"),
+    Index(
+        "steps_proposal_idx",
+        *("campaign", "iteration"),
+        postgresql_where=text("facts -> 'proposal' IS NOT NULL"),
+    ),
 )
 
 _STEP = ["campaign", "iteration", "step", "shard"]

@@ -18,8 +18,13 @@ CREATE TABLE activesynth.proposed_plans (
     CONSTRAINT proposed_plans_action_check CHECK (action IN ('propose', 'withdraw')),
     CONSTRAINT proposed_plans_rest_check CHECK (rest IN ('automatic', 'none'))
 );
+CREATE INDEX steps_proposal_idx ON activesynth.steps (campaign, iteration)
+    WHERE facts -> 'proposal' IS NOT NULL;
 """
-DOWN = "DROP TABLE activesynth.proposed_plans"
+DOWN = """
+DROP INDEX activesynth.steps_proposal_idx;
+DROP TABLE activesynth.proposed_plans
+"""
 
 COMMENTS: dict[str, dict[str, str]] = {
     "proposed_plans": {
