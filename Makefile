@@ -59,6 +59,9 @@ unit: $(VENV)/.development
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest \
 	  -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
+screenshots: $(VENV)/.development ## Take the pictures of docs/images anew
+	@PYTHONPATH=.:plugins:tests $(BIN)/python tests/screenshots.py
+
 bench: $(VENV)/.development ## Measure where the time goes
 	@$(BIN)/python -m benchmarks
 

@@ -26,6 +26,7 @@ QUERIES = {
         "?reason=label",
         "?weakness=weakness-1",
         "?label=3",
+        "?score=entropy&least=0.1&most=2",
         "?verdict=accepted&weakness=weakness-1&label=3",
     ),
     "/api/v1/campaigns/{campaign}/reach": tuple(

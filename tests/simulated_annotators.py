@@ -142,19 +142,12 @@ class Person:
             self.press(question)
 
     def _take_back(self, question: Question) -> None:
-        was_lost = False
-        while True:
-            try:
-                self.client.undo(CAMPAIGN, question.id)
-            except TransientError:
-                was_lost = True
-                continue
-            except ConflictError:
-                if not was_lost:
-                    self.told.contradictions.append(f"{question.id}: saved, and not there to undo")
-                    return
-            self.told.taken_back += 1
+        try:
+            self._surely(lambda: self.client.undo(CAMPAIGN, question.id, version=question.version))
+        except ConflictError:
+            self.told.contradictions.append(f"{question.id}: saved, and not there to undo")
             return
+        self.told.taken_back += 1
 
     def _surely(self, ask: Callable[[], Heard]) -> Heard:
         """Ask again for as long as nothing answers."""

@@ -91,9 +91,18 @@ class Client:
         reason: str | None = None,
         weakness: str | None = None,
         label: int | None = None,
+        score: str | None = None,
+        least: float | None = None,
+        most: float | None = None,
     ) -> Iterator[Candidate]:
         """Yield the synthetic samples of an iteration by id, those that the filters let through."""
-        wanted = {"verdict": verdict, "reason": reason, "weakness": weakness, "label": label}
+        wanted: dict[str, object] = {
+            "verdict": verdict,
+            "reason": reason,
+            "weakness": weakness,
+            "label": label,
+        }
+        wanted |= {"score": score, "least": least, "most": most}
         path = self._at(campaign, "iterations", iteration, "candidates")
         return self._pages(Page[Candidate], path, **wanted)
 
@@ -215,15 +224,17 @@ class Client:
         )
         return self._post(Saved, self._at(campaign, "queue", "answers"), body)
 
-    def undo(self, campaign: str, item: str, *, second: bool = False) -> Saved:
-        """Take back the latest answer of one's own to an item.
+    def undo(
+        self, campaign: str, item: str, *, version: int | None = None, second: bool = False
+    ) -> Saved:
+        """Take back one's answer to a version of an item, or the latest answer.
 
-        Raises:
-            ConflictError: ``nothing_to_undo`` where none stands: perhaps it was done before, and
-                the answer to it was lost.
+        What names no version is sent again only while nothing of it was sent: a second one could
+        take back an older answer.
         """
-        body = Undo(item=item, second=second)
-        return self._post(Saved, self._at(campaign, "queue", "undo"), body, may_repeat=False)
+        body = Undo(item=item, version=version, second=second)
+        path = self._at(campaign, "queue", "undo")
+        return self._post(Saved, path, body, may_repeat=version is not None)
 
     def release(self, campaign: str) -> Progress:
         """Let go of all that one holds, so that others get it at once."""

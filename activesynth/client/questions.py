@@ -34,9 +34,13 @@ class Answer(Strict):
 
 
 class Undo(Strict):
-    """Which item's answer, of this person, is taken back."""
+    """Which item's answer, of this person, is taken back: that to ``version``, or the latest.
+
+    With a version it may be sent again and again, and takes back nothing else.
+    """
 
     item: Given
+    version: Count | None = None
     second: bool = False
 
 

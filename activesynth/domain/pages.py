@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any, Protocol
 
 from activesynth.domain.recalls import RecallReader, RecallRecord
@@ -59,8 +60,14 @@ class PageReader(OpinionReader, RecallReader, Protocol):
         reason: str | None = None,
         weakness: str | None = None,
         label: int | None = None,
+        score: str | None = None,
+        least: float = -inf,
+        most: float = inf,
     ) -> list[dict[str, Any]]:
-        """Return synthetic samples of an iteration by id, those of a page, with their parents."""
+        """Return synthetic samples of an iteration by id, those of a page, with their parents.
+
+        ``score`` names one of the scores, which then lies from ``least`` to ``most``.
+        """
 
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
         """Return name -> digest of what a step of a committed iteration wrote, or {}."""

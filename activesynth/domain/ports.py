@@ -436,8 +436,8 @@ class AnnotationQueue(SharedQueue, Protocol):
     def answers(self, ref: IterationRef) -> list[Annotation]:
         """Return the latest answer of each item of the iteration, in queue order."""
 
-    def undo(self, item: str, annotator: str) -> None:
-        """Take back the annotator's latest answer, by appending that fact."""
+    def undo(self, item: str, annotator: str, version: int | None = None) -> None:
+        """Take back the annotator's answer to a version of an item, or the latest one."""
 
 
 class LineageReader(OnDemandReader, StandingReader, IntegrityReader, PageReader, Protocol):

@@ -17,6 +17,16 @@ from sqlalchemy import (
 
 from activesynth.lineage.columns import key, may, metadata, moment, need, run_fact
 
+CLOSED = (
+    CheckConstraint(
+        "questions_closed IN ('answered', 'time_over', 'person')", name="questions_closed"
+    ),
+    CheckConstraint(
+        "questions_closed_by IS NULL OR questions_closed = 'person'", name="questions_closed_by"
+    ),
+)
+"""Of ``iterations``: why its questions are closed, and by whom."""
+
 annotation_items = Table(
     "annotation_items",
     metadata,

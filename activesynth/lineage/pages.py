@@ -6,11 +6,13 @@ Rows of judge, gate and test are shown to nobody: a person who looks at them ste
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from sqlalchemy import text
 
 from activesynth.domain.recalls import RecallRecord
+from activesynth.lineage.candidates import Wanted, some_candidates
 from activesynth.lineage.engine import Database
 from activesynth.lineage.plain import plain_numbers
 
@@ -64,22 +66,6 @@ SAMPLE_PLACE = """
         SELECT number FROM activesynth.iterations
         WHERE campaign = :campaign AND state <> 'committed')
     LIMIT 1
-"""
-CANDIDATES = """
-    SELECT s.id AS sample, s.iteration, s.label, s.verdict, s.verdict_reason, s.weakness,
-           w.title AS weakness_title, s.scores, s.generator, s.seed,
-           (SELECT array_agg(p.parent ORDER BY p.parent) FROM activesynth.sample_parents p
-            WHERE p.campaign = s.campaign AND p.sample = s.id) AS parents
-    FROM activesynth.samples s
-    LEFT JOIN activesynth.weaknesses w
-      ON w.campaign = s.campaign AND w.iteration = s.iteration AND w.id = s.weakness
-    WHERE s.campaign = :campaign AND s.iteration = :iteration AND s.origin = 'synthetic'
-      AND s.id > :after
-      AND (CAST(:verdict AS text) IS NULL OR s.verdict = :verdict)
-      AND (CAST(:reason AS text) IS NULL OR s.verdict_reason = :reason)
-      AND (CAST(:weakness AS text) IS NULL OR s.weakness = :weakness)
-      AND (CAST(:label AS integer) IS NULL OR s.label = :label)
-    ORDER BY s.id LIMIT :limit
 """
 STEP_ARTIFACTS = """
     SELECT s.artifacts
@@ -242,11 +228,14 @@ class PageRows:
         reason: str | None = None,
         weakness: str | None = None,
         label: int | None = None,
+        score: str | None = None,
+        least: float = -inf,
+        most: float = inf,
     ) -> list[dict[str, Any]]:
         """Return synthetic samples of an iteration by id, those of a page, with their parents."""
-        wanted = {"verdict": verdict, "reason": reason, "weakness": weakness, "label": label}
-        place = {"campaign": campaign, "iteration": iteration, "after": after, "limit": limit}
-        return self._some(CANDIDATES, **place, **wanted)
+        wanted = Wanted(verdict, reason, weakness, label, score, least, most)
+        with self._database.reading() as connection:
+            return some_candidates(connection, campaign, iteration, wanted, after, limit)
 
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
         """Return name -> digest of what a step of a committed iteration wrote, or {}."""

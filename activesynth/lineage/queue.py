@@ -31,6 +31,7 @@ from activesynth.lineage.queue_rows import (
     append,
     check_version,
     is_repeated,
+    is_undone,
     latest_answers,
     lock_item,
     lock_questions,
@@ -167,31 +168,37 @@ class PostgresAnnotationQueue:
             for row in rows
         ]
 
-    def undo(self, item: str, annotator: str) -> None:
-        """Take back the annotator's latest standing answer, by appending that fact.
+    def undo(self, item: str, annotator: str, version: int | None = None) -> None:
+        """Take back a standing answer of the annotator, by appending that fact.
 
+        That to ``version`` of the item, once however often it is asked; unless given, the latest.
         An item that is open then is the annotator's to answer again, whoever held it.
 
         Raises:
             ConflictError: If the annotator has no standing answer there, or it is too late.
         """
+        own = (given.c.item == item) & (given.c.annotator == annotator)
+        if version is not None:
+            own &= given.c.item_version == version
         query = (
             select(given.c.item_version)
-            .where(given.c.item == item, given.c.annotator == annotator, STANDS)
+            .where(own, STANDS)
             .order_by(given.c.item_version.desc())
             .limit(1)
         )
         with self._database.writing(f"undo:{item}:{annotator}") as connection:
             row = lock_item(connection, item)
+            if version is not None and is_undone(connection, item, annotator, version):
+                return
             refuse_closed(row)
-            version = connection.execute(query).scalar_one_or_none()
-            if version is None:
+            found = connection.execute(query).scalar_one_or_none()
+            if found is None:
                 raise ConflictError(
                     f"{annotator!r} has no answer to item {item!r} to take back.",
                     reason="nothing_to_undo",
                     field="item",
                 )
-            append(connection, row, "undo", None, annotator, undoes=version)
+            append(connection, row, "undo", None, annotator, undoes=found)
             hold(connection, item, annotator)
 
     def next_items(

@@ -267,6 +267,14 @@ def is_repeated(connection: Connection, annotation: Annotation) -> bool:
     return connection.execute(query).first() is not None
 
 
+def is_undone(connection: Connection, item: str, annotator: str, version: int) -> bool:
+    """Tell whether the annotator took back the answer that was given to this version."""
+    query = select(given.c.item).where(
+        given.c.item == item, given.c.annotator == annotator, given.c.undoes == version
+    )
+    return connection.execute(query).first() is not None
+
+
 def check_version(item: AnyRow, annotation: Annotation) -> None:
     """Refuse an answer to a version of the item that is no longer the newest."""
     if item.version != annotation.item_version:

@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-import activesynth.lineage.annotation_schema
 import activesynth.lineage.erasure_schema
 import activesynth.lineage.proposal_schema
 import activesynth.lineage.recall_schema  # noqa: F401 - their tables belong to the metadata
+from activesynth.lineage.annotation_schema import CLOSED
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
 campaigns = Table(
@@ -94,12 +94,7 @@ iterations = Table(
     UniqueConstraint("campaign", "run_key"),
     CheckConstraint("state IN ('open', 'waiting', 'committed', 'failed')", name="state"),
     CheckConstraint("decision IN ('promoted', 'refused', 'not_gated')", name="decision"),
-    CheckConstraint(
-        "questions_closed IN ('answered', 'time_over', 'person')", name="questions_closed"
-    ),
-    CheckConstraint(
-        "questions_closed_by IS NULL OR questions_closed = 'person'", name="questions_closed_by"
-    ),
+    *CLOSED,
     CheckConstraint(
         "(state = 'committed') = (commit_digest IS NOT NULL AND decision IS NOT NULL)",
         name="committed",

@@ -121,6 +121,22 @@ def test_undo_brings_back_what_stood_before(lineage: Lineage, opened: IterationR
         lineage.queue.undo("item-0", "ann")
 
 
+def test_an_undo_that_names_its_answer_takes_back_that_one_and_once(
+    lineage: Lineage, opened: IterationRecord
+) -> None:
+    lineage.queue.enqueue(opened.ref, ITEMS)
+    lineage.queue.answer(make_answer(0))
+    lineage.queue.answer(make_answer(0, 1, label=5))
+    for _ in range(2):
+        lineage.queue.undo("item-0", "ann", version=1)
+
+    assert given(lineage, opened) == [("item-0", 3, "ann")]
+    for annotator, version in (("bob", 0), ("ann", 7)):
+        with pytest.raises(ConflictError, match="has no answer"):
+            lineage.queue.undo("item-0", annotator, version=version)
+    assert given(lineage, opened) == [("item-0", 3, "ann")]
+
+
 def test_a_committed_iteration_takes_no_more_answers_and_keeps_those_it_has(
     lineage: Lineage, opened: IterationRecord
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from activesynth.domain.records import MemberRow, ModelRow
+from activesynth.lineage import candidates
 from activesynth.lineage.lineage import Lineage
 from lineage_cases import make_campaign, make_commit, make_step, make_synthetic, make_weakness
 
@@ -148,3 +149,31 @@ def test_the_state_of_a_campaign_changes_with_whatever_is_committed(lineage: Lin
     assert lineage.reader.campaign_state("digits") == before
     lineage.store.commit_iteration(make_commit(opened))
     assert lineage.reader.campaign_state("digits") != before
+
+
+@pytest.mark.parametrize(("limit", "looked_at"), [(1, 1), (2, 3), (7, 2), (50, 500)])
+def test_candidates_by_score_are_those_of_all_that_have_it(
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch, limit: int, looked_at: int
+) -> None:
+    make_campaign(lineage.store)
+    one = make_synthetic("a")
+    rows = [replace(one, id=f"s-{k:02d}", scores={"entropy": k / 10}) for k in range(20)]
+    rows.append(replace(one, id="unscored", scores={"distance": 1.0}))
+    commit(lineage, 0, samples=tuple(rows), members=())
+    monkeypatch.setattr(candidates, "LOOKED_AT", looked_at)
+
+    found: list[str] = []
+    while page := lineage.reader.candidates(
+        "digits",
+        0,
+        after=found[-1] if found else "",
+        limit=limit,
+        score="entropy",
+        least=0.45,
+        most=1.3,
+    ):
+        assert len(page) <= limit
+        found += [row["sample"] for row in page]
+
+    assert found == [f"s-{k:02d}" for k in range(5, 14)]
+    assert "last" not in lineage.reader.candidates("digits", 0, score="entropy")[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from math import inf
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.openapi.utils import get_openapi
@@ -33,6 +34,10 @@ Limit = Annotated[int, Query(ge=1, le=LIMIT)]
 After = Annotated[
     str, Query(max_length=200, pattern=PRINTED, description="The last key of the page before.")
 ]
+Score = Literal[
+    "confidence", "distance", "entropy", "label_probability", "mutual_information", "variance"
+]
+Bound = Annotated[float | None, Query(allow_inf_nan=False)]
 Text = Annotated[str | None, Query(max_length=200, pattern=PRINTED)]
 
 
@@ -133,6 +138,9 @@ def candidates(
     reason: Text = None,
     weakness: Text = None,
     label: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
+    score: Annotated[Score | None, Query(description="What `least` and `most` are of.")] = None,
+    least: Bound = None,
+    most: Bound = None,
 ) -> Page[Candidate]:
     """List synthetic samples of an iteration by id, with verdict, scores and parents."""
     doors.platform.lineage.campaign(campaign)
@@ -145,6 +153,9 @@ def candidates(
         reason=reason,
         weakness=weakness,
         label=label,
+        score=score,
+        least=-inf if least is None else least,
+        most=inf if most is None else most,
     )
     return paged(Candidate, rows, "sample", limit)
 

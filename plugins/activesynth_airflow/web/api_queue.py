@@ -74,7 +74,7 @@ def undo(campaign: Name, undone: Undo, annotator: Annotator, doors: Doors) -> Sa
     if undone.second:
         platform.queue.undo_second(undone.item, annotator)
     else:
-        platform.queue.undo(undone.item, annotator)
+        platform.queue.undo(undone.item, annotator, undone.version)
     return Saved(saved=undone.item, progress=_far(doors, campaign, annotator))
 
 

@@ -204,7 +204,7 @@
   function undo() {
     var last = given.pop();
     if (!last) { get('question').textContent = 'There is nothing of yours to take back here.'; return; }
-    enqueue('undo', {item: last.id, second: last.second}, last);
+    enqueue('undo', last.second ? {item: last.id, second: true} : {item: last.id, version: last.version}, last);
     // An answer and taking it back are two versions; of a blind question the version is not shown.
     items.splice(at, 0, Object.assign({}, last, {version: last.second ? 0 : last.version + 2}));
     show();
