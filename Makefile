@@ -10,7 +10,7 @@ FAMILIES ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo up down status test lint types imports unit bench damage faults bad-inputs audit clean \
+.PHONY: help setup demo up down status test lint types imports unit screenshots bench damage faults bad-inputs audit clean \
   compose-up compose-demo compose-down
 
 help: ## List the targets

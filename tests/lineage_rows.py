@@ -71,6 +71,9 @@ class RowReader:
     def run(self, run_key: str) -> Row | None:
         return None
 
+    def schedules(self) -> dict[str, str]:
+        return {}
+
     def open_questions(self) -> dict[str, int]:
         return {}
 

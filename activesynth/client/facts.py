@@ -34,7 +34,8 @@ class Failure(BaseModel):
 class Campaign(BaseModel):
     """A campaign: its state, its head, its last decision and lift, and what waits for people.
 
-    ``rows`` counts the rows of the head by split; ``open`` the questions without an answer.
+    ``rows`` counts the rows of the head by split; ``open`` the questions without an answer;
+    ``next_refresh`` is when its dataset is refreshed next, if it is.
     """
 
     campaign: str
@@ -57,6 +58,7 @@ class Campaign(BaseModel):
     lift_low: float | None
     lift_high: float | None
     open: int
+    next_refresh: datetime | None
 
 
 class CampaignDesk(BaseModel):

@@ -49,6 +49,9 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     def sample_place(self, campaign: str, sample: str) -> dict[str, Any] | None:
         """Return shard and row of a sample, of a real one as of an open question's."""
 
+    def schedules(self) -> dict[str, str]:
+        """Return when the datasets of campaigns are refreshed, of those that are: cron fields."""
+
     def candidates(
         self,
         campaign: str,

@@ -67,6 +67,12 @@ SAMPLE_PLACE = """
         WHERE campaign = :campaign AND state <> 'committed')
     LIMIT 1
 """
+SCHEDULES = """
+    SELECT c.name AS campaign, f.config #>> '{refresh,schedule}' AS schedule
+    FROM activesynth.campaigns c
+    JOIN activesynth.campaign_configs f ON f.campaign = c.name AND f.version = c.config_version
+    WHERE f.config #>> '{refresh,schedule}' IS NOT NULL
+"""
 STEP_ARTIFACTS = """
     SELECT s.artifacts
     FROM activesynth.steps s
@@ -208,6 +214,10 @@ class PageRows:
     def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory of each step of these iterations."""
         return self._some(COSTS_OF, campaign=campaign, iterations=list(iterations))
+
+    def schedules(self) -> dict[str, str]:
+        """Return when the datasets of campaigns are refreshed, of those that are: cron fields."""
+        return {str(row["campaign"]): str(row["schedule"]) for row in self._some(SCHEDULES)}
 
     def campaign_state(self, campaign: str) -> tuple[Any, ...]:
         """Return what changes whenever anything committed of a campaign changes."""

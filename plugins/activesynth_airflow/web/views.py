@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+
+from croniter import croniter
 
 from activesynth.config.campaign import CampaignConfig, parse_campaign
 from activesynth.domain.documents import DatasetManifest
@@ -34,9 +37,26 @@ SHOWN_DECLARATIONS = 100
 def campaigns(door: Door) -> list[Facts]:
     """Return a row per campaign: what waits for whom comes first."""
     reader = door.platform.reader
-    waiting = reader.open_questions()
-    rows = [{**row, "open": waiting.get(str(row["campaign"]), 0)} for row in reader.campaigns()]
+    waiting, schedules = reader.open_questions(), reader.schedules()
+    now = door.platform.clock.now()
+    rows = [
+        {
+            **row,
+            "open": waiting.get(str(row["campaign"]), 0),
+            "next_refresh": next_time(schedules.get(str(row["campaign"])), now),
+        }
+        for row in reader.campaigns()
+    ]
     return sorted(rows, key=lambda row: (not row["open"], str(row["campaign"])))
+
+
+def next_time(schedule: str | None, now: datetime) -> datetime | None:
+    """Return when a schedule is due next after ``now``, which is in UTC; None without one."""
+    if schedule is None:
+        return None
+    fields = {"@quarterly": "0 0 1 */3 *"}.get(schedule, schedule)  # known to Airflow alone
+    found: datetime = croniter(fields, now).get_next(datetime)
+    return found
 
 
 def campaign(door: Door, name: str, before: int | None = None) -> Facts:

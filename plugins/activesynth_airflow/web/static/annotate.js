@@ -178,7 +178,7 @@
     classes.forEach(function (text, label) {
       var button = document.createElement('button');
       button.type = 'button';
-      button.textContent = label + ' ' + text;
+      button.textContent = String(label) === text ? text : label + ' ' + text;
       if (label === item.proposed) { button.className = 'proposed'; }
       button.addEventListener('click', function () { decide(label); });
       get('labels').appendChild(button);
