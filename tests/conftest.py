@@ -34,7 +34,7 @@ pytest_plugins = [
     "fab_server",
 ]
 
-SITE = ("test_pages", "test_from_form_to_version")
+SITE = ("test_figures", "test_pages", "test_from_form_to_version")
 # What takes minutes comes first, so that no process is left alone with it at the end.
 LONGEST = (
     "orchestration/test_feedback_runs",
@@ -43,6 +43,7 @@ LONGEST = (
     "faults/test_kills",
     "web/test_from_form",
     "web/test_pages",
+    "web/test_figures",
     "web/",
     "outside/",
 )
