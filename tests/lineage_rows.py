@@ -74,6 +74,9 @@ class RowReader:
     def schedules(self) -> dict[str, str]:
         return {}
 
+    def fairness(self, campaign: str) -> list[Row]:
+        return []
+
     def open_questions(self) -> dict[str, int]:
         return {}
 

@@ -40,6 +40,9 @@ class PageReader(OpinionReader, RecallReader, Protocol):
     ) -> list[dict[str, Any]]:
         """Return the metric rows over all rows and replicates, and how many were retrieved."""
 
+    def fairness(self, campaign: str) -> list[dict[str, Any]]:
+        """Return how differently groups of people were served by each arm, by iteration."""
+
     def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory of each step of these iterations."""
 

@@ -44,7 +44,7 @@ def arm_curves(summary: CampaignSummary, metric: str) -> Figure:
             if metric in turn.arms.get(arm, {})
         ]
         if found:
-            traces.append(_curve(arm, found, arm_colour(arm, position)))
+            traces.append(curve(arm, found, arm_colour(arm, position)))
     return _figure(f"{metric} on guide".replace("_", " "), traces, summary)
 
 
@@ -53,7 +53,7 @@ def lift_curve(summary: CampaignSummary) -> Figure:
     found = [
         (float(turn.number), turn.lift) for turn in summary.iterations if turn.lift is not None
     ]
-    traces = [_curve("lift", found, _ARM_COLOURS["targeted"])] if found else []
+    traces = [curve("lift", found, _ARM_COLOURS["targeted"])] if found else []
     what = f"lift in {summary.metric} over {summary.control}, on guide"
     figure = _figure(what + ("" if summary.higher_is_better else "; low is good"), traces, summary)
     figure["layout"]["shapes"] = [
@@ -78,7 +78,7 @@ def state_curves(summary: CampaignSummary) -> Figure:
             if estimate is not None
         ]
         if points:
-            traces.append(_curve(name, points, colour))
+            traces.append(curve(name, points, colour))
     figure = _figure("uncertain share of guide, and diversity of the data", traces, summary)
     figure["layout"]["yaxis"]["range"] = [0, 1.04]
     return figure
@@ -112,7 +112,8 @@ def arm_colour(arm: str, position: int) -> str:
     return _ARM_COLOURS.get(arm, _OTHER_COLOURS[position % len(_OTHER_COLOURS)])
 
 
-def _curve(name: str, found: list[tuple[float, Estimate]], colour: str) -> Figure:
+def curve(name: str, found: list[tuple[float, Estimate]], colour: str) -> Figure:
+    """Return a line through estimates ``(x, estimate)``, with their intervals."""
     return {
         "type": "scatter",
         "mode": "lines+markers",

@@ -45,6 +45,13 @@ HEADLINES = """
       AND (CAST(:iterations AS integer[]) IS NULL OR iteration = ANY(:iterations))
     ORDER BY iteration, arm, split, slice, name, seed
 """
+FAIRNESS = """
+    SELECT iteration, arm, slice, name, value, low, high
+    FROM activesynth.metrics
+    WHERE campaign = :campaign
+      AND name IN ('demographic_parity_difference', 'equal_opportunity_difference')
+    ORDER BY iteration, arm, slice, name
+"""
 COSTS_OF = """
     SELECT * FROM activesynth.iteration_cost
     WHERE campaign = :campaign AND iteration = ANY(:iterations)
@@ -210,6 +217,10 @@ class PageRows:
     ) -> list[dict[str, Any]]:
         """Return the metric rows over all rows and replicates, and how many were retrieved."""
         return self._some(HEADLINES, campaign=campaign, iterations=_listed(iterations))
+
+    def fairness(self, campaign: str) -> list[dict[str, Any]]:
+        """Return how differently groups of people were served by each arm, by iteration."""
+        return self._some(FAIRNESS, campaign=campaign)
 
     def costs_of(self, campaign: str, iterations: Sequence[int]) -> list[dict[str, Any]]:
         """Return seconds, device and peak memory of each step of these iterations."""

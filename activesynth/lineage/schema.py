@@ -32,6 +32,7 @@ import activesynth.lineage.recall_schema  # noqa: F401 - their tables belong to 
 from activesynth.lineage.annotation_schema import CLOSED
 from activesynth.lineage.columns import VOLATILE, key, may, metadata, moment, need, run_fact
 
+FAIRNESS = "name IN ('demographic_parity_difference', 'equal_opportunity_difference')"
 campaigns = Table(
     "campaigns",
     metadata,
@@ -451,6 +452,7 @@ metrics = Table(
         *("campaign", "iteration"),
         postgresql_where=text("(slice = 'all' AND seed < 0) OR name = 'retrieved'"),
     ),
+    Index("metrics_fairness_idx", "campaign", "iteration", postgresql_where=text(FAIRNESS)),
 )
 
 privacy_ledger = Table(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from activesynth.domain.records import MemberRow, ModelRow
+from activesynth.domain.records import MemberRow, MetricRow, ModelRow
 from activesynth.lineage import candidates
 from activesynth.lineage.lineage import Lineage
 from lineage_cases import make_campaign, make_commit, make_step, make_synthetic, make_weakness
@@ -177,3 +177,18 @@ def test_candidates_by_score_are_those_of_all_that_have_it(
 
     assert found == [f"s-{k:02d}" for k in range(5, 14)]
     assert "last" not in lineage.reader.candidates("digits", 0, score="entropy")[0]
+
+
+def test_fairness_is_told_by_iteration_and_arm(lineage: Lineage) -> None:
+    make_campaign(lineage.store)
+    name = "demographic_parity_difference"
+    of_all = MetricRow("real", "guide", "attribute:sex", name, 0.2, 0.1, 0.3, n=90)
+    of_one = MetricRow("real", "guide", "attribute:sex=F", "cell_rows", 40.0, n=40)
+    commit(lineage, 0, metrics=(of_all, of_one, replace(of_all, arm="targeted", value=0.1)))
+
+    found = lineage.reader.fairness("digits")
+
+    assert [(row["arm"], row["value"], row["low"]) for row in found] == [
+        ("real", 0.2, 0.1),
+        ("targeted", 0.1, 0.1),
+    ]

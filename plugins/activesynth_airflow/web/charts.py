@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from activesynth.domain.canonical import Array
-from activesynth.experiments.plots import Figure, layout
-from activesynth.experiments.summary import CampaignSummary, IterationSummary
+from activesynth.experiments.plots import Figure, arm_colour, curve, layout
+from activesynth.experiments.summary import CampaignSummary, Estimate, IterationSummary
 
 _GOOD, _BAD, _SOFT = "#009e73", "#d55e00", "#8a8a8a"
 BINS = 10
@@ -47,6 +47,28 @@ def efficiency(summary: CampaignSummary) -> list[Figure]:
         }
         figures.append(_figure(f"{summary.metric} against {name}", [trace], name))
     return figures if found else []
+
+
+def fairness(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """Draw differences between groups of people over the iterations, a line per arm."""
+    figures = []
+    for name in dict.fromkeys(str(row["name"]) for row in rows):
+        of_name = [row for row in rows if row["name"] == name]
+        arms = dict.fromkeys(str(row["arm"]) for row in of_name)
+        traces = [
+            curve(
+                arm,
+                [
+                    (float(row["iteration"]), Estimate(row["value"], row["low"], row["high"]))
+                    for row in of_name
+                    if row["arm"] == arm
+                ],
+                arm_colour(arm, position),
+            )
+            for position, arm in enumerate(arms)
+        ]
+        figures.append(_figure(name, traces, "iteration"))
+    return figures
 
 
 def funnel(turn: IterationSummary) -> Figure:

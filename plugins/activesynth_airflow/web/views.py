@@ -119,6 +119,7 @@ def _achieved(door: Door, config: CampaignConfig) -> Facts:
                 "state": figures["state"],
                 "efficiency": charts.efficiency(summary),
                 "map": picture.figures,
+                "fairness": charts.fairness(door.platform.reader.fairness(config.name)),
                 "seconds": campaign_figures(newest)["seconds"],
             }
         ),

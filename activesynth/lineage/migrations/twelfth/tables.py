@@ -20,8 +20,11 @@ CREATE TABLE activesynth.proposed_plans (
 );
 CREATE INDEX steps_proposal_idx ON activesynth.steps (campaign, iteration)
     WHERE facts -> 'proposal' IS NOT NULL;
+CREATE INDEX metrics_fairness_idx ON activesynth.metrics (campaign, iteration)
+    WHERE name IN ('demographic_parity_difference', 'equal_opportunity_difference');
 """
 DOWN = """
+DROP INDEX activesynth.metrics_fairness_idx;
 DROP INDEX activesynth.steps_proposal_idx;
 DROP TABLE activesynth.proposed_plans
 """
