@@ -121,8 +121,10 @@ class RowReader:
     def sample_place(self, campaign: str, sample: str) -> Row | None:
         return None
 
-    def candidates(self, campaign: str, iteration: int, **wanted: Any) -> list[Row]:
-        return []
+    def candidates(
+        self, campaign: str, iteration: int, **wanted: Any
+    ) -> tuple[list[Row], str | None]:
+        return [], None
 
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:
         return {}

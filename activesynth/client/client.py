@@ -154,7 +154,7 @@ class Client:
         return self._get(Planned, self._at(campaign, "plan"))
 
     def propose(self, campaign: str, proposal: PlanProposal) -> Kept:
-        """Propose the next iteration's plan; the same again takes the place of the first."""
+        """Propose the next iteration's plan in place of the standing one, unless it is the same."""
         path = self._at(campaign, "plan", "proposals")
         return self._post(Kept, path, proposal, may_repeat=False)
 

@@ -69,10 +69,11 @@ class PageReader(OpinionReader, RecallReader, Protocol):
         score: str | None = None,
         least: float = -inf,
         most: float = inf,
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], str | None]:
         """Return synthetic samples of an iteration by id, those of a page, with their parents.
 
-        ``score`` names one of the scores, which then lies from ``least`` to ``most``.
+        ``score`` names one of the scores, which then lies from ``least`` to ``most``. Second comes
+        the key of the page to ask for ``after``, None at the end; a page by score may be short.
         """
 
     def step_artifacts(self, campaign: str, iteration: int, step: str) -> dict[str, str]:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, text
 
 from activesynth.lineage.plain import plain_numbers
 
-LOOKED_AT = 500
-"""Candidates whose scores are looked at by one statement: no index knows of scores."""
+LOOKED_AT, LOOKS = 500, 10
+"""Candidates whose scores are looked at by one statement, and statements of one request: no index
+knows of scores, and a filter may let nothing through."""
 
 _CANDIDATES = """
     SELECT s.id AS sample, s.iteration, s.label, s.verdict, s.verdict_reason, s.weakness,
@@ -60,20 +61,27 @@ class Wanted:
 
 def some_candidates(
     connection: Connection, campaign: str, iteration: int, wanted: Wanted, after: str, limit: int
-) -> list[dict[str, Any]]:
-    """Return at most ``limit`` candidates by id, those behind ``after``, with their parents."""
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return at most ``limit`` candidates by id behind ``after``, and the key to go on after.
+
+    By score there may be fewer of them, or none, and others behind the key; at the end it is None.
+    """
     values = {**asdict(wanted), "campaign": campaign, "iteration": iteration, "after": after}
     if wanted.score is None:
-        return _rows(connection, _ALL, values | {"limit": limit})
-    found: list[dict[str, Any]] = []
+        found = _rows(connection, _ALL, values | {"limit": limit})
+        return found, found[-1]["sample"] if len(found) == limit else None
+    found = []
     values["looked_at"] = LOOKED_AT
-    while len(found) < limit and values["after"] is not None:
+    for _ in range(LOOKS):
         rows = _rows(connection, _BY_SCORE, values | {"limit": limit - len(found)})
-        values["after"] = rows[0]["last"]
+        last = rows[0]["last"]
+        found += [row for row in rows if row["sample"] is not None]
         for row in rows:
             del row["last"]
-        found += [row for row in rows if row["sample"] is not None]
-    return found
+        if last is None or len(found) == limit:
+            return found, None if last is None else found[-1]["sample"]
+        values["after"] = last
+    return found, values["after"]
 
 
 def _rows(connection: Connection, query: Any, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -252,8 +252,8 @@ class PageRows:
         score: str | None = None,
         least: float = -inf,
         most: float = inf,
-    ) -> list[dict[str, Any]]:
-        """Return synthetic samples of an iteration by id, those of a page, with their parents."""
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return synthetic samples of an iteration by id, and the key to go on after, if any."""
         wanted = Wanted(verdict, reason, weakness, label, score, least, most)
         with self._database.reading() as connection:
             return some_candidates(connection, campaign, iteration, wanted, after, limit)

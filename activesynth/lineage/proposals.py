@@ -86,7 +86,10 @@ class ProposalRows:
         with self._database.writing(f"propose_plan:{campaign}") as connection:
             lock_campaign(connection, campaign)
             stands = _standing(connection, campaign)
-            if stands is not None and (dict(stands.amounts), stands.rest) == (dict(amounts), rest):
+            same = (dict(amounts), rest, reason, proposed_by)
+            if stands is not None and same == (
+                *(dict(stands.amounts), stands.rest, stands.reason, stands.proposed_by),
+            ):
                 return stands
             asked = {"amounts": dict(amounts), "rest": rest}
             return _append(connection, campaign, "propose", asked, reason, proposed_by)

@@ -33,12 +33,14 @@ from activesynth.lineage.queue_rows import (
     is_repeated,
     is_undone,
     latest_answers,
+    lock_any_item,
     lock_item,
     lock_questions,
     offer,
     offered_under,
     refuse_closed,
     restate_offered,
+    share_questions,
 )
 from activesynth.lineage.rows import queue_item
 from activesynth.lineage.schema import iterations
@@ -112,9 +114,10 @@ class PostgresAnnotationQueue:
         """
         label = f"answer:{annotation.item}:{annotation.item_version}"
         with self._database.writing(label) as connection:
+            share_questions(connection, annotation.item)
             if holder is not None:
                 lock_iteration(connection, holder)
-            item = lock_item(connection, annotation.item)
+            item = lock_any_item(connection, annotation.item)
             if is_repeated(connection, annotation):
                 return
             if item.sample != annotation.sample:

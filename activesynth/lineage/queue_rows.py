@@ -196,17 +196,23 @@ def restate_offered(connection: Connection, ref: IterationRef) -> None:
         connection.execute(statement, values)
 
 
+def share_questions(connection: Connection, item: str) -> None:
+    """Keep the questions of an item's iteration from being closed until the end.
+
+    Answers share a lock that the closing takes alone: it waits for those on their way, and those
+    that come later see that it is closed. Locks of rows would not do, for who keeps on sharing one
+    keeps who wants it alone waiting for ever. It is taken before any row, by everybody.
+    """
+    connection.execute(_ANSWERING, {"item": item})
+
+
 def lock_item(connection: Connection, item: str) -> AnyRow:
     """Return an item, held until the end, and with it whether its iteration takes answers.
-
-    Answers share a lock that the closing of the questions takes alone: it waits for those on
-    their way, and those that come later see that it is closed. Locks of rows would not do, for
-    who keeps on sharing one keeps who wants it alone waiting for ever.
 
     Raises:
         ConfigurationError: If there is no such item.
     """
-    connection.execute(_ANSWERING, {"item": item})
+    share_questions(connection, item)
     return lock_any_item(connection, item)
 
 

@@ -13,7 +13,7 @@ from activesynth.domain.platform import Platform
 from activesynth.domain.ports import Annotator
 from activesynth.domain.records import Annotation, IterationRef, QueueItem, StepRecord
 from activesynth.domain.sharing import KINDS
-from activesynth.errors import WaitingForPeople
+from activesynth.errors import ConflictError, WaitingForPeople
 from activesynth.steps.execution import Outputs, Step, execute
 from activesynth.steps.turn import Turn, open_turn
 
@@ -30,6 +30,7 @@ def annotate(iteration_id: str, platform: Platform) -> StepRecord:
     selection_digest = turn.step("select").artifacts["selection"]
     if turn.record.state == "committed":
         return turn.step("annotate")
+    _wait_if_it_must(turn)
     offer(turn, selection_digest)
     answers = collect(turn)
 
@@ -50,6 +51,31 @@ def annotate(iteration_id: str, platform: Platform) -> StepRecord:
     )
 
 
+def _wait_if_it_must(turn: Turn) -> None:
+    """Look first at what costs nothing: a waiting run asks three times a minute, for days.
+
+    Raises:
+        WaitingForPeople: If questions are open, people answer them, and there is time left.
+    """
+    queue, part = turn.platform.queue, turn.config.annotation
+    since = queue.waiting_since(turn.ref)
+    if since is None or queue.closed(turn.ref) is not None:
+        return
+    missing = queue.progress(turn.ref.campaign).open
+    annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
+    if annotator.needs_people and missing > 0:
+        _wait(turn, since, missing)
+
+
+def _wait(turn: Turn, since: datetime, missing: int) -> None:
+    deadline = since + timedelta(hours=turn.config.annotation.timeout_hours)
+    if turn.platform.clock.now() < deadline:
+        raise WaitingForPeople(
+            f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
+            f"UTC; give them with `activesynth annotate {turn.ref.campaign} --annotator NAME`."
+        )
+
+
 def offer(turn: Turn, selection_digest: str) -> None:
     """Put the items into the queue once, and let the annotator answer what it can at once."""
     selection = turn.artifacts.json(selection_digest)
@@ -60,13 +86,18 @@ def offer(turn: Turn, selection_digest: str) -> None:
     queue.enqueue(turn.ref, items)
     part = turn.config.annotation
     annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
-    if annotator.needs_people:
+    if annotator.needs_people or queue.closed(turn.ref) is not None:
         return
     answered = {answer.item for answer in queue.answers(turn.ref)}
     open_items = [item for item in items if item.id not in answered]
     tasks = _tasks(turn, open_items)
     for answer in annotator.annotate(tasks, seed=turn.seed("annotate")):
-        queue.answer(answer, holder=turn.ref)
+        try:
+            queue.answer(answer, holder=turn.ref)
+        except ConflictError as error:
+            if error.reason != "item_closed":
+                raise
+            return  # a person went on with what there was
 
 
 def collect(turn: Turn) -> list[dict[str, Any]]:
@@ -87,12 +118,8 @@ def _close(turn: Turn, since: datetime) -> None:
     queue, part = turn.platform.queue, turn.config.annotation
     annotator: Annotator = turn.platform.parts.create("annotator", part.annotator, part.parameters)
     missing = len(_items(turn, _selection(turn))) - len(queue.answers(turn.ref))
-    deadline = since + timedelta(hours=part.timeout_hours)
-    if annotator.needs_people and missing > 0 and turn.platform.clock.now() < deadline:
-        raise WaitingForPeople(
-            f"iteration {turn.ref} waits for {missing} answers until {deadline:%Y-%m-%d %H:%M} "
-            f"UTC; give them with `activesynth annotate {turn.ref.campaign} --annotator NAME`."
-        )
+    if annotator.needs_people and missing > 0:
+        _wait(turn, since, missing)
     queue.close(turn.ref, "time_over" if annotator.needs_people and missing > 0 else "answered")
 
 

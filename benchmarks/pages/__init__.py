@@ -41,6 +41,8 @@ ADDRESSES = {
     "API candidates": f"{API}/iterations/{{number}}/candidates",
     "API candidates, filtered": f"{API}/iterations/{{number}}/candidates"
     "?verdict=rejected&reason=label&weakness={weakness}&label=1",
+    "API candidates, by a score that none has": f"{API}/iterations/{{number}}/candidates"
+    "?score=entropy&least=1000000",
     "API predictions": f"{API}/iterations/{{number}}/predictions",
     "API campaign": API,
     "API plan": f"{API}/plan",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +13,16 @@ from airflow.sdk import BaseNotifier, Context
 from airflow.sdk.exceptions import AirflowFailException
 
 from activesynth.config.settings import Settings
-from activesynth.errors import ConfigurationError
+from activesynth.domain.termination import REASON as TERMINATED
+from activesynth.errors import ConfigurationError, TransientError
 
 logger = logging.getLogger(__name__)
 
 GO_ON = "Go on with the answers there are"
 LOOK = "Look whether all is answered"
 GIVE_UP = "Give this iteration up"
+PAUSES = (1, 2, 4, 8, 15, 30)
+"""Seconds between tries to write what a person chose."""
 LOOK_EVERY = timedelta(seconds=20)
 """Answers are given on our page or in the terminal, so the task has to look for them."""
 
@@ -33,7 +37,8 @@ class AskPeople(HITLOperator):
 
     Args:
         iteration_id: ``campaign:number:fence``, or the task that returns it.
-        notifiers: Told once for a batch of questions; one that fails is logged and stops nothing.
+        notifiers: Told when the task begins to wait, again where Airflow retries it; one that
+            fails is logged and stops nothing.
     """
 
     template_fields: Sequence[str] = ("subject", "body", "iteration_id")
@@ -69,20 +74,28 @@ class AskPeople(HITLOperator):
         chosen = (event.get("chosen_options") or [LOOK])[0]
         person = (event.get("responded_by_user") or {}).get("name", "")
         if chosen == GIVE_UP:
-            give_up_iteration(self.iteration_id, person)
+            _surely(lambda: give_up_iteration(self.iteration_id, person))
             raise AirflowFailException(f"{person} gave iteration {self.iteration_id} up.")
         if chosen == GO_ON:
             logger.info("%s goes on with the answers there are.", person)
-            close_questions(self.iteration_id, person)
+            _surely(lambda: close_questions(self.iteration_id, person))
         self._look(context, is_first=False)
 
     def _look(self, context: Context, *, is_first: bool) -> None:
         from activesynth_airflow.doorways import open_questions
 
-        missing = open_questions(self.iteration_id)
+        try:
+            missing = open_questions(self.iteration_id)
+        except TransientError as error:
+            if is_first or error.reason == TERMINATED:
+                raise
+            # A wait of days outlives more of these than there are retries.
+            logger.warning("the queue could not be looked at: %s", error)
+            missing = 1
         if not missing:
             return
         campaign, number, _ = self.iteration_id.split(":")
+        # Airflow keeps what it is told first: as many were open when the wait began.
         self.subject = f"{campaign}: {missing} questions of iteration {number} wait for people"
         self.body = (
             f"Answer them under *Browse, Campaigns, {campaign}*, or by `activesynth annotate "
@@ -98,6 +111,17 @@ class AskPeople(HITLOperator):
                 notifier(context)
             except Exception:
                 logger.exception("nobody was told by %s", type(notifier).__name__)
+
+
+def _surely(write: Callable[[], None]) -> None:
+    """Write what a person chose, which a retry would not know of any more."""
+    for seconds in PAUSES:
+        try:
+            return write()
+        except TransientError as error:
+            logger.warning("not written yet, trying again in %d s: %s", seconds, error)
+            time.sleep(seconds)
+    return write()
 
 
 def notifiers() -> list[BaseNotifier]:

@@ -151,9 +151,10 @@ def test_the_state_of_a_campaign_changes_with_whatever_is_committed(lineage: Lin
     assert lineage.reader.campaign_state("digits") != before
 
 
-@pytest.mark.parametrize(("limit", "looked_at"), [(1, 1), (2, 3), (7, 2), (50, 500)])
+@pytest.mark.parametrize("limit", [1, 2, 7, 50])
+@pytest.mark.parametrize(("looked_at", "looks"), [(1, 1), (3, 2), (500, 10)])
 def test_candidates_by_score_are_those_of_all_that_have_it(
-    lineage: Lineage, monkeypatch: pytest.MonkeyPatch, limit: int, looked_at: int
+    lineage: Lineage, monkeypatch: pytest.MonkeyPatch, limit: int, looked_at: int, looks: int
 ) -> None:
     make_campaign(lineage.store)
     one = make_synthetic("a")
@@ -161,22 +162,19 @@ def test_candidates_by_score_are_those_of_all_that_have_it(
     rows.append(replace(one, id="unscored", scores={"distance": 1.0}))
     commit(lineage, 0, samples=tuple(rows), members=())
     monkeypatch.setattr(candidates, "LOOKED_AT", looked_at)
+    monkeypatch.setattr(candidates, "LOOKS", looks)
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
 
-    found: list[str] = []
-    while page := lineage.reader.candidates(
-        "digits",
-        0,
-        after=found[-1] if found else "",
-        limit=limit,
-        score="entropy",
-        least=0.45,
-        most=1.3,
-    ):
+    while after is not None:
+        page, after = lineage.reader.candidates(
+            "digits", 0, after=after, limit=limit, score="entropy", least=0.45, most=1.3
+        )
         assert len(page) <= limit
-        found += [row["sample"] for row in page]
+        found += page
 
-    assert found == [f"s-{k:02d}" for k in range(5, 14)]
-    assert "last" not in lineage.reader.candidates("digits", 0, score="entropy")[0]
+    assert [row["sample"] for row in found] == [f"s-{k:02d}" for k in range(5, 14)]
+    assert all("last" not in row for row in found)
 
 
 def test_fairness_is_told_by_iteration_and_arm(lineage: Lineage) -> None:

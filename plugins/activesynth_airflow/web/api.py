@@ -1,4 +1,4 @@
-"""The REST API: the same facts as JSON, a page at a time by key; writes come with later rooms."""
+"""The REST API: the same facts as JSON, a page at a time by key."""
 
 from __future__ import annotations
 
@@ -142,9 +142,12 @@ def candidates(
     least: Bound = None,
     most: Bound = None,
 ) -> Page[Candidate]:
-    """List synthetic samples of an iteration by id, with verdict, scores and parents."""
+    """List synthetic samples of an iteration by id, with verdict, scores and parents.
+
+    A page by score may be short though others follow.
+    """
     doors.platform.lineage.campaign(campaign)
-    rows = doors.platform.reader.candidates(
+    rows, following = doors.platform.reader.candidates(
         campaign,
         number,
         after=after,
@@ -157,7 +160,7 @@ def candidates(
         least=-inf if least is None else least,
         most=inf if most is None else most,
     )
-    return paged(Candidate, rows, "sample", limit)
+    return Page(items=[Candidate.model_validate(row) for row in rows], next=following)
 
 
 @router.get("/campaigns/{campaign}/samples/{sample}", responses=FAILURES)

@@ -36,15 +36,15 @@ def predictions(
     doors.platform.lineage.campaign(campaign)
     kept = guide_predictions(doors, campaign, number)
     found: Predictions | None = kept["predictions"] if kept else None
-    if found is None or arm not in found.probs:
-        arms = "none" if found is None else ", ".join(sorted(found.probs))
+    if found is None or arm not in found.said:
+        arms = "none" if found is None else ", ".join(sorted(found.said))
         raise ConfigurationError(
             f"iteration {number} of campaign {campaign!r} has no predictions of arm {arm!r}; "
             f"it has those of: {arms}.",
             reason="unknown_iteration",
             field="arm",
         )
-    said, sure = found.of(arm)
+    said, sure = found.said[arm]
     wanted = found.ids > after
     if label is not None:
         wanted &= found.labels == label

@@ -166,22 +166,17 @@ class Predictions:
         classes: Names by label.
         ids: Samples ``(n,)``.
         labels: True labels ``(n,)``.
-        probs: Arm to class probabilities ``(n, classes)``.
+        said: Arm to predicted labels ``(n,)`` and how sure it was of them ``(n,)``.
     """
 
     classes: Sequence[str]
     ids: Array
     labels: Array
-    probs: Mapping[str, Array]
-
-    def of(self, arm: str) -> tuple[Array, Array]:
-        """Return the predicted labels ``(n,)`` and how sure the arm was of them ``(n,)``."""
-        probs = _mean(self.probs[arm])
-        return probs.argmax(axis=1), probs.max(axis=1)
+    said: Mapping[str, tuple[Array, Array]]
 
     def figures(self) -> dict[str, list[Figure]]:
         """Draw confusion matrices and the reliability diagram."""
-        shown = [arm for arm in ("real", "targeted") if arm in self.probs] or list(self.probs)[:2]
+        shown = [arm for arm in ("real", "targeted") if arm in self.said] or list(self.said)[:2]
         return {
             "confusion": [self._confusion(arm) for arm in shown],
             "reliability": [self._reliability()],
@@ -190,7 +185,7 @@ class Predictions:
     def _confusion(self, arm: str) -> Figure:
         names = [escape(name) for name in self.classes]
         table = np.zeros((len(names), len(names)), np.int64)
-        np.add.at(table, (self.labels, self.of(arm)[0]), 1)
+        np.add.at(table, (self.labels, self.said[arm][0]), 1)
         # A share of the row's class: rare classes are what this is about.
         shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
         trace = {
@@ -227,9 +222,8 @@ class Predictions:
                 "line": {"color": _SOFT, "dash": "dot"},
             }
         ]
-        for arm, given in self.probs.items():
-            probs = _mean(given)
-            confidence, is_right = probs.max(axis=1), probs.argmax(axis=1) == self.labels
+        for arm, (predicted, confidence) in self.said.items():
+            is_right = predicted == self.labels
             places = np.minimum((confidence * BINS).astype(int), BINS - 1)
             filled = [b for b in range(BINS) if (places == b).any()]
             traces.append(
@@ -257,12 +251,6 @@ def weakness_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         lines.values(),
         key=lambda line: (order.get(line["states"][-1][1], 3), -float(line["latest"]["gap"])),
     )
-
-
-def _mean(probs: Array) -> Array:
-    """Return ``(n, classes)``, the mean over replicates where those are kept apart."""
-    mean: Array = probs.mean(axis=0) if probs.ndim == 3 else probs
-    return mean
 
 
 def _figure(title: str, traces: list[Figure], x: str, *, left: int = 60) -> Figure:

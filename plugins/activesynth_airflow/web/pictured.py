@@ -79,6 +79,12 @@ def _drawn(door: Door, manifest: DatasetManifest, probs: str) -> dict[str, Any]:
         classes=manifest.classes,
         ids=arrays["ids"][known],
         labels=labels,
-        probs={arm: found[..., known, :] for arm, found in arrays.items() if arm != "ids"},
+        said={arm: _said(found[..., known, :]) for arm, found in arrays.items() if arm != "ids"},
     )
     return {"predictions": predictions, "figures": predictions.figures()}
+
+
+def _said(probs: Array) -> tuple[Array, Array]:
+    """Return labels and confidences, of means over replicates: what pages need and is kept."""
+    mean = probs.mean(axis=0) if probs.ndim == 3 else probs
+    return mean.argmax(axis=1).astype(np.int32), mean.max(axis=1).astype(np.float32)

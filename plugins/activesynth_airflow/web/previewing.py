@@ -1,4 +1,4 @@
-"""Previews in a process of their own: torch and FAISS stay out of the server, which may fork."""
+"""Previews in a process of their own: the server itself runs nothing of torch or FAISS."""
 
 from __future__ import annotations
 

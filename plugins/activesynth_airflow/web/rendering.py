@@ -52,7 +52,8 @@ def error_response(
 ) -> Response:
     """Return an error as a page to people and as JSON to programs."""
     path = str(request.scope.get("path", "")).removeprefix(request.scope.get("root_path", ""))
-    wants_json = request.headers.get("accept", "") == "application/json"
+    accepted = request.headers.get("accept", "")
+    wants_json = "application/json" in accepted and "text/html" not in accepted
     if path.startswith("/api/") or request.method != "GET" or wants_json:
         document = {"reason": reason, "message": message, "field": field}
         return JSONResponse({"error": document}, status)

@@ -170,6 +170,8 @@
     get('labels').replaceChildren();
     get('question').textContent = '';
     if (!item) { return; }
+    get('picture').hidden = false;
+    get('nothing').textContent = '';
     get('picture').src = picture(item);
     get('picture').alt = 'sample ' + item.sample.slice(0, 12);
     var asked = {label: 'Which class is it?', review: 'Is it what it was made to be: ', recheck: 'It trains as '};
@@ -189,6 +191,10 @@
   function decide(label, action) {
     var item = items[at];
     if (!item) { return; }
+    if (desk.dataset.blind === item.id && action !== 'skip') {
+      get('question').textContent = 'Nobody can judge what is not shown. Skip it.';
+      return;
+    }
     var chosen = action || (label === item.proposed ? 'accept' : 'relabel');
     items.splice(at, 1);
     answer(item, chosen, action ? null : label);
@@ -342,6 +348,12 @@
   });
   get('one').addEventListener('click', function () { choose('one'); });
   get('grid').addEventListener('click', function () { choose('grid'); });
+  get('picture').addEventListener('error', function () {
+    if (!items[at]) { return; }
+    desk.dataset.blind = items[at].id;
+    get('picture').hidden = true;
+    get('nothing').textContent = 'There is no picture of this sample; it may have been erased. Skip it.';
+  });
   get('apply').addEventListener('click', apply);
   get('finish').addEventListener('click', finish);
   get('second').addEventListener('change', function () { get('second').blur(); anew(); });

@@ -61,11 +61,15 @@
         body.items.forEach(function (row) { box.appendChild(figure(row)); });
         after = body.next || '';
         more.hidden = !after;
-        said.textContent = box.children.length ? box.children.length + ' shown' : 'None.';
+        said.textContent = (box.children.length ? box.children.length + ' shown' : 'None') + (after ? ', more behind' : '') + '.';
       })
       .catch(function (error) { said.textContent = 'Not loaded: ' + error.message; more.hidden = true; });
   }
-  form.addEventListener('change', function () { load(true); });
+  function bound() {  // of no score there are no bounds
+    ['least', 'most'].forEach(function (name) { form.elements[name].disabled = !form.elements.score.value; });
+  }
+  form.addEventListener('change', function () { bound(); load(true); });
+  bound();
   more.addEventListener('click', function () { load(false); });
   load(true);
 })();

@@ -8,6 +8,10 @@
     if (css) { made.className = css; }
     return made;
   }
+  document.querySelectorAll('img').forEach(function (image) {
+    image.addEventListener('error', function () { image.replaceWith(element('span', 'no picture', 'soft')); });
+    if (image.complete && !image.naturalWidth) { image.dispatchEvent(new Event('error')); }
+  });
   document.querySelectorAll('[data-chosen]').forEach(function (box) {
     var campaign = box.dataset.base + '/campaigns/' + encodeURIComponent(box.dataset.campaign);
     var said = element('p', undefined, 'soft');
@@ -39,7 +43,7 @@
             if (!answer.ok) { throw new Error(body.error.message); }
             if (mine !== asked) { return; }
             show(title, body.items.map(function (row) {
-              return {sample: row.sample, text: 'sure by ' + row.confidence.toFixed(2)};
+              return {sample: row.sample, text: 'confidence ' + row.confidence.toFixed(2)};
             }), body.next !== null);
           });
         })
