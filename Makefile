@@ -57,7 +57,7 @@ imports: $(VENV)/.development
 # One thread each: the processes fill the cores, and threads of their own would wait for each other.
 unit: $(VENV)/.development
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/pytest \
-	  -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	  -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 screenshots: $(VENV)/.development ## Take the pictures of docs/images anew
 	@PYTHONPATH=.:plugins:tests $(BIN)/python tests/screenshots.py

@@ -6,9 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from activesynth.domain.effects import Unwatched
 from activesynth.lineage.lineage import Lineage, open_lineage
@@ -49,15 +51,21 @@ LONGEST = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort files by how long they take, as far as it matters; within a file nothing moves.
+class ByServer(LoadFileScheduling):  # type: ignore[misc]
+    """Gives a file to one process, and to the same one all files that use one Airflow."""
 
-    What shares a server goes to one process: a file, and files that use the same Airflow.
-    """
-    for item in items:
-        name = "site" if item.path.stem in SITE else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(name))
+    def _split_scope(self, nodeid: str) -> str:
+        path = str(super()._split_scope(nodeid))
+        return "site" if Path(path).stem in SITE else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    return ByServer(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort files by how long they take, as far as it matters; within a file nothing moves."""
     items.sort(
         key=lambda item: next(
             (place for place, part in enumerate(LONGEST) if part in item.path.as_posix()),
