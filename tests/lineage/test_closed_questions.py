@@ -82,9 +82,11 @@ def test_only_a_person_is_named_as_who_closed(
         )
 
 
+@pytest.mark.parametrize("is_of_a_task", [False, True])
 def test_of_answers_that_race_with_the_closing_exactly_the_acknowledged_ones_are_read_after_it(
-    lineage: Lineage, opened: IterationRecord
+    lineage: Lineage, opened: IterationRecord, is_of_a_task: bool
 ) -> None:
+    holder = opened.ref if is_of_a_task else None
     items = make_items(200)
     lineage.queue.enqueue(opened.ref, items)
     begun = threading.Event()
@@ -93,7 +95,7 @@ def test_of_answers_that_race_with_the_closing_exactly_the_acknowledged_ones_are
         if number == 40:
             begun.set()
         try:
-            lineage.queue.answer(answer_to(items[number], f"person-{number % 4}"))
+            lineage.queue.answer(answer_to(items[number], f"person-{number % 4}"), holder=holder)
         except ConflictError as error:
             return error.reason != "item_closed"
         return True

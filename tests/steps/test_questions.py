@@ -12,8 +12,10 @@ import pytest
 from activesynth.domain.dataset_access import load_oracle, load_quarantine, load_split
 from activesynth.domain.documents import DatasetManifest, Plan
 from activesynth.domain.platform import Platform
-from activesynth.domain.records import Annotation
-from activesynth.errors import ConfigurationError, WaitingForPeople
+from activesynth.domain.records import Annotation, IterationRef
+from activesynth.errors import ConfigurationError, ConflictError, WaitingForPeople
+from activesynth.lineage.queue import PostgresAnnotationQueue
+from activesynth.operations.finish import finish_questions
 from activesynth.operations.ingest import ingest
 from activesynth.operations.refresh import refresh
 from activesynth.operations.suspects import suspects
@@ -262,3 +264,41 @@ def test_noise_in_a_class_that_is_not_there_is_refused(platform: Platform) -> No
 
     with pytest.raises(ConfigurationError, match="names near, which the source has not"):
         ingest(plane_config(sampling=noise), platform)
+
+
+def test_a_person_finishes_early_and_the_iteration_uses_what_it_has(platform: Platform) -> None:
+    ingest(plane_config(annotation={"annotator": "people"}, selection=ASK), platform)
+    with pytest.raises(WaitingForPeople):
+        run(platform, conf={"campaign": "plane"})
+    first, *others = platform.queue.pending("plane")
+    platform.queue.answer(Annotation(first.id, first.sample, "relabel", 0, "ada", 0))
+
+    missing = finish_questions("plane", "ada", platform)
+    (iteration,) = run(platform, conf={"campaign": "plane"})
+    turn = open_turn(iteration, platform)
+
+    assert missing == len(others)
+    assert turn.step("annotate").facts["answered"] == 1
+    assert platform.queue.closed(turn.ref) == "person"
+    with pytest.raises(ConflictError, match="no iteration of campaign 'plane' waits"):
+        finish_questions("plane", "ada", platform)
+
+
+def test_an_oracle_that_is_cut_short_by_a_person_fails_nothing(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = PostgresAnnotationQueue.answer
+    given: list[str] = []
+
+    def cut_short(queue: Any, annotation: Annotation, *, holder: IterationRef) -> None:
+        if len(given) == 2:
+            queue.close(holder, "person", "ada")
+        answer(queue, annotation, holder=holder)
+        given.append(annotation.item)
+
+    monkeypatch.setattr(PostgresAnnotationQueue, "answer", cut_short)
+    (turn,) = start(platform, selection=ASK)
+
+    assert len(given) == 2
+    assert turn.step("annotate").facts["answered"] == 2
+    assert turn.record.state == "committed"
