@@ -39,7 +39,7 @@ MARKUP = """
         const found = [...one.attributes].filter(a => a.name.startsWith('on'))
             .map(a => one.tagName + ' ' + a.name);
         if (/^(iframe|object|embed|base|meta|video|details|sup|b)$/i.test(one.tagName) &&
-            !one.matches('head meta[charset], head meta[name=viewport]'))
+            !one.matches('head meta[charset], head meta[name=viewport], .as-table'))
             found.push(one.tagName);
         if (one.tagName === 'STYLE' && /@import|evil/.test(one.textContent))
             found.push('a style');

@@ -48,7 +48,7 @@
     var details = document.createElement('details'), summary = document.createElement('summary');
     summary.textContent = 'As a table: ' + ((figure.layout.title || {}).text || 'figure');
     details.appendChild(summary);
-    details.className = 'soft';
+    details.className = 'as-table soft';
     details.addEventListener('toggle', function () {
       if (details.querySelector('table')) { return; }
       var wide = document.createElement('div'), table = document.createElement('table');
