@@ -85,11 +85,17 @@ def shown(page: Page, other_than: str = "") -> str:
 
 
 def following(page: Page, item: str) -> str:
-    """Return what is shown after ``item``, or an empty text where nothing more is open."""
+    """Return what is shown after ``item``, or an empty text where everything is answered.
+
+    While the answers of one are on their way, the server may have nothing new to hand out.
+    """
     until(page, "other => document.getElementById('desk').dataset.item !== other", item)
-    for _ in range(100):
+    for _ in range(1000):
         found = page.locator("#desk").get_attribute("data-item")
         if found:
             return found
+        told = page.locator("#far").inner_text().split()
+        if len(told) > 2 and told[0] == told[2]:
+            return ""
         page.wait_for_timeout(30)
     return ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from activesynth.config.campaign import parse_campaign
-from activesynth.domain.canonical import sha256
+from activesynth.domain.canonical import decode_arrays, sha256
 from activesynth.domain.documents import SPLITS
 from activesynth.domain.platform import Platform
 from activesynth.domain.ports import AnnotationQueue, LineageStore, ObjectStore
@@ -170,6 +170,11 @@ def _retrain(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     retrain(_ref(blob, lab), "targeted", platform)
 
 
+def _map(platform: Platform, blob: Blob, lab: Laboratory) -> None:
+    """Read what the page of a campaign draws its map from."""
+    decode_arrays(platform.objects.get(blob.digest))
+
+
 def _export(platform: Platform, blob: Blob, lab: Laboratory) -> None:
     folder = Path(tempfile.mkdtemp())
     try:
@@ -226,6 +231,7 @@ _USES: dict[str, Use] = {
     "watch": _on(evaluate),
     "promote": _on(promote),
     "commit": _on(promote),  # the score is remembered, and its decision read and committed
+    "map": _map,
     "export": _export,
     "export model": _export_model,
     "refresh": _refresh,
@@ -272,6 +278,7 @@ _CONSUMERS: dict[str, tuple[str, ...]] = {
     "generate/targeted": ("screen",),
     "generate/untargeted": ("screen",),
     "screen/targeted.samples": ("select", "annotate", "integrate", "commit"),
+    "screen/map": ("map",),
     "screen/targeted.verdicts": ("select", "integrate", "commit"),
     "screen/untargeted.samples": ("select", "integrate", "watch", "commit"),
     "screen/untargeted.verdicts": ("select", "integrate", "commit"),

@@ -348,11 +348,19 @@
   });
   get('one').addEventListener('click', function () { choose('one'); });
   get('grid').addEventListener('click', function () { choose('grid'); });
+  // The connection may be lost or the sample erased: asked for again, and meanwhile only skipped.
   get('picture').addEventListener('error', function () {
-    if (!items[at]) { return; }
-    desk.dataset.blind = items[at].id;
+    var item = items[at];
+    if (!item) { return; }
+    desk.dataset.blind = item.id;
     get('picture').hidden = true;
-    get('nothing').textContent = 'There is no picture of this sample; it may have been erased. Skip it.';
+    get('nothing').textContent = 'The picture of this sample does not load; it may have been erased. Trying again; or skip it.';
+    setTimeout(function () { if (items[at] === item && mode === 'one') { get('picture').src = picture(item) + '?again=' + Date.now(); } }, WAIT);
+  });
+  get('picture').addEventListener('load', function () {
+    desk.dataset.blind = '';
+    get('picture').hidden = !items[at];
+    get('nothing').textContent = '';
   });
   get('apply').addEventListener('click', apply);
   get('finish').addEventListener('click', finish);
