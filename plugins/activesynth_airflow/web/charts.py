@@ -254,7 +254,10 @@ def weakness_table(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _figure(title: str, traces: list[Figure], x: str, *, left: int = 60) -> Figure:
-    drawn = {**layout(300), "title": {"text": escape(title.replace("_", " ")), "x": 0.02}}
+    drawn = {
+        **layout(300),
+        "title": {"text": escape(title.replace("_", " ")), "x": 0.02, "font": {"size": 13}},
+    }
     drawn["xaxis"] = {**drawn.get("xaxis", {}), "title": {"text": escape(x)}}
     drawn["margin"] = {**drawn.get("margin", {}), "l": left}
     drawn["showlegend"] = len(traces) > 1
