@@ -109,6 +109,8 @@ class AskPeople(HITLOperator):
         for notifier in self.told:
             try:
                 notifier(context)
+            # A notifier is anybody's code and talks to servers: whatever it raises, the run waits
+            # for people all the same, and the log says who was not told.
             except Exception:
                 logger.exception("nobody was told by %s", type(notifier).__name__)
 

@@ -6,8 +6,8 @@ Revision ID: 0004
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import text
 
+from activesynth.lineage.migrations.comments import explain
 from activesynth.lineage.migrations.fourth.tables import COMMENTS, TABLES
 
 revision = "0004"
@@ -19,14 +19,7 @@ depends_on = None
 def upgrade() -> None:
     connection = op.get_bind()
     connection.exec_driver_sql(TABLES)
-    for table, columns in COMMENTS.items():
-        for column, meaning in columns.items():
-            what = (
-                f'COLUMN activesynth.{table}."{column}"' if column else f"TABLE activesynth.{table}"
-            )
-            # COMMENT takes no parameters, so the server itself quotes the text.
-            quoted = connection.execute(text("SELECT quote_literal(:it)"), {"it": meaning})
-            connection.exec_driver_sql(f"COMMENT ON {what} IS {quoted.scalar_one()}")
+    explain(connection, COMMENTS)
 
 
 def downgrade() -> None:

@@ -6,8 +6,8 @@ Revision ID: 0010
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import text
 
+from activesynth.lineage.migrations.comments import explain
 from activesynth.lineage.migrations.tenth.tables import (
     COMMENTS,
     INDEXES,
@@ -29,14 +29,7 @@ def upgrade() -> None:
     _drop(REPLACED)
     connection.exec_driver_sql(TABLE)
     connection.exec_driver_sql(VIEWS)
-    for table, columns in COMMENTS.items():
-        for column, meaning in columns.items():
-            what = (
-                f'COLUMN activesynth.{table}."{column}"' if column else f"TABLE activesynth.{table}"
-            )
-            # COMMENT takes no parameters, so the server itself quotes the text.
-            quoted = connection.execute(text("SELECT quote_literal(:it)"), {"it": meaning})
-            connection.exec_driver_sql(f"COMMENT ON {what} IS {quoted.scalar_one()}")
+    explain(connection, COMMENTS)
 
 
 def downgrade() -> None:

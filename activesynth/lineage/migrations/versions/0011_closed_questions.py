@@ -6,7 +6,8 @@ Revision ID: 0011
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import text
+
+from activesynth.lineage.migrations.comments import explain
 
 revision = "0011"
 down_revision = "0010"
@@ -40,10 +41,7 @@ COMMENTS = {
 def upgrade() -> None:
     connection = op.get_bind()
     connection.exec_driver_sql(UP)
-    for column, meaning in COMMENTS.items():
-        # COMMENT takes no parameters, so the server itself quotes the text.
-        quoted = connection.execute(text("SELECT quote_literal(:it)"), {"it": meaning}).scalar_one()
-        connection.exec_driver_sql(f"COMMENT ON COLUMN activesynth.iterations.{column} IS {quoted}")
+    explain(connection, {"iterations": COMMENTS})
 
 
 def downgrade() -> None:
